@@ -1,0 +1,1 @@
+"""The nouns every stage exchanges: types, errors, registries. Imports numpy alone."""

@@ -1,0 +1,131 @@
+"""Checks at the gate: what enters a core type is finite, aligned and read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DataError
+
+Array = TypeVar("Array", bound="np.ndarray[Any, Any]")
+_BLOCK_ROWS = 65_536
+
+
+def first_few(values: ArrayLike, count: int = 3) -> str:
+    """The first offenders as text, and how many more there are."""
+    items = np.asarray(values).ravel()
+    more = f" and {items.size - count} more" if items.size > count else ""
+    return ", ".join(str(item) for item in items[:count].tolist()) + more
+
+
+def text_ids(name: str, values: Sequence[str] | NDArray[np.str_]) -> NDArray[np.str_]:
+    """A read-only one-dimensional array of non-empty text ids.
+
+    Raises:
+        DataError: If the values are not one-dimensional text or one of them is empty.
+    """
+    ids = np.asarray(values)
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "UTO"):
+        raise DataError(f"{name} must be a list of text ids, got {ids.dtype} of shape {ids.shape}")
+    ids = ids.astype(np.str_)
+    if np.any(ids == ""):
+        raise DataError(f"{name} holds an empty id at row {int(np.flatnonzero(ids == '')[0])}")
+    return frozen(ids)
+
+
+def finite(
+    name: str,
+    values: ArrayLike,
+    *,
+    ids: NDArray[np.str_] | None = None,
+    dtype: type[np.floating] = np.float64,
+) -> NDArray[np.floating]:
+    """A read-only float array without NaN or infinity; `ids` name the offending rows.
+
+    Raises:
+        DataError: If a value is NaN or infinite, naming the first three rows.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name} must be numbers, got {array.dtype}")
+    array = array.astype(dtype, copy=False)
+    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1) if array.size else np.zeros(0, bool)
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        where = first_few(rows if ids is None else ids[rows])
+        raise DataError(f"{name} must be finite: NaN or infinite at {where}; drop or repair these rows")
+    return frozen(array)
+
+
+def unit_rows(name: str, vectors: ArrayLike, *, tolerance: float = 1e-2) -> NDArray[np.floating]:
+    """Check (n, d) rows of unit length in blocks, so that a memory-mapped array is never copied.
+
+    Raises:
+        DataError: If the array is not two-dimensional, not finite, or a row's length is off by
+            more than `tolerance` (zero vectors included).
+    """
+    array = np.asanyarray(vectors)
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise DataError(f"{name} must be float vectors (n, d), got {array.dtype} of shape {array.shape}")
+    for start in range(0, len(array), _BLOCK_ROWS):
+        block = np.asarray(array[start : start + _BLOCK_ROWS], dtype=np.float32)
+        lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
+        bad = np.flatnonzero(~(np.abs(lengths - 1.0) <= tolerance))
+        if bad.size:
+            raise DataError(
+                f"{name} must have unit length: {bad.size} rows do not, first at {first_few(bad + start)} "
+                f"(length {lengths[bad[0]]:.4g}); divide each vector by its norm and drop zero vectors"
+            )
+    return frozen(array)
+
+
+def same_length(**columns: Sequence[object] | NDArray[np.generic]) -> int:
+    """The common length of the named columns.
+
+    Raises:
+        DataError: If they differ.
+    """
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listing = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DataError(f"columns must have one length, got {listing}")
+    return next(iter(lengths.values()))
+
+
+def unique(name: str, ids: NDArray[np.str_]) -> None:
+    """Refuse repeated ids, naming the first three."""
+    values, counts = np.unique(ids, return_counts=True)
+    if np.any(counts > 1):
+        raise DataError(f"{name} must be unique, repeated: {first_few(values[counts > 1])}")
+
+
+def frozen(array: Array) -> Array:
+    """The same array as a read-only view."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def positions(wanted: NDArray[np.str_], available: NDArray[np.str_], *, what: str) -> NDArray[np.int64]:
+    """Row of each wanted id among the available ones (both lists without repeats in `available`).
+
+    Raises:
+        DataError: If an id is missing, naming the first three.
+    """
+    if wanted.shape == available.shape and np.array_equal(wanted, available):
+        return np.arange(len(wanted))
+    if not len(available):
+        raise DataError(f"{what}: no rows at all, wanted {first_few(wanted)}")
+    order = np.argsort(available, kind="stable")
+    ordered = available[order]
+    slots = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    missing = ordered[slots] != wanted
+    if missing.any():
+        raise DataError(
+            f"{what}: {int(missing.sum())} of {len(wanted)} ids are missing, "
+            f"first {first_few(wanted[missing])}"
+        )
+    return order[slots]
