@@ -1,0 +1,25 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder with `data/` and `models/`: FIQA_DATA, else `shared` beside the checkout."""
+    root = Path(os.environ.get("FIQA_DATA", REPOSITORY.parent / "shared"))
+    if not (root / "data" / "lfw" / "images").is_dir():
+        pytest.skip("real data sets are not at hand; FIQA_DATA names their folder")
+    return root
