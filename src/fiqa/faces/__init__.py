@@ -1,0 +1,1 @@
+"""Photographs to aligned crops: detect, choose, align; and seeded degradations of the crops."""

@@ -1,0 +1,86 @@
+"""Recognisers through onnxruntime: fast, no torch, no gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from ..core.errors import WeightsError
+from ..core.protocols import InputSpec
+
+_BATCH = 32
+"""Crops a run: past 32 the time a crop no longer falls."""
+
+
+class Session:
+    """An onnxruntime session of one input that can be pickled, and so sent to worker processes."""
+
+    def __init__(self, model: onnx.ModelProto, *, threads: int | None = None) -> None:
+        """Plan the model.
+
+        Args:
+            model: A plain model, as `read_graph` gives it.
+            threads: Cores a run may use; None takes all of them.
+
+        Raises:
+            WeightsError: If onnxruntime cannot run the model.
+        """
+        self._start(model.SerializeToString(), threads)
+
+    def _start(self, model: bytes, threads: int | None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise WeightsError(f"onnxruntime cannot run this model: {error}") from error
+        self._model, self._threads, self._session = model, threads, session
+        self._input = session.get_inputs()[0].name
+        self.output_names = tuple(output.name for output in session.get_outputs())
+        self.output_shape = tuple(session.get_outputs()[0].shape)
+
+    def __call__(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """All outputs for one float32 input array."""
+        return list(self._session.run(None, {self._input: batch}))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self._model, "threads": self._threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._start(state["model"], state["threads"])
+
+
+class OnnxRecogniser:
+    """A recogniser of one input and one embedding output."""
+
+    def __init__(
+        self, name: str, spec: InputSpec, *, model: onnx.ModelProto, threads: int | None = None
+    ) -> None:
+        """Plan the network; arguments as for `Session`.
+
+        Raises:
+            WeightsError: If the output is not one row of known length a crop.
+        """
+        self.name, self.spec = name, spec
+        self._session = Session(model, threads=threads)
+        shape = self._session.output_shape
+        if len(shape) != 2 or not isinstance(shape[1], int):
+            raise WeightsError(f"recogniser {name}: expected an output (n, dimension), got {shape}")
+        self.dimension = shape[1]
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Raw embeddings (n, dimension), not normalised, of uint8 RGB crops (n, size, size, 3).
+
+        Raises:
+            DataError: If the crops have another size.
+        """
+        vectors = np.empty((len(images), self.dimension), np.float32)
+        for start in range(0, len(images), _BATCH):
+            rows = slice(start, start + _BATCH)
+            vectors[rows] = self._session(self.spec.prepare(images[rows]))[0]
+        return vectors

