@@ -113,7 +113,8 @@ def _dequantise(inputs: list[NDArray[Any]], options: Attributes) -> NDArray[Any]
         shape = [-1 if index == axis % values.ndim else 1 for index in range(values.ndim)]
         scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.ndim else zero
     steps = values.astype(np.int32) - zero.astype(np.int32)
-    return np.multiply(steps, scale, dtype=np.float32)
+    dequantised: NDArray[np.float32] = np.multiply(steps, scale, dtype=np.float32)
+    return dequantised
 
 
 def _cast(inputs: list[NDArray[Any]], options: Attributes) -> NDArray[Any]:
