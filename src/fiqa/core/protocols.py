@@ -51,10 +51,7 @@ class InputSpec:
         Raises:
             DataError: If the crops have another size.
         """
-        if images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
-            raise DataError(
-                f"crops must be (n, {self.size}, {self.size}, 3), got {images.shape}; crop the photos first"
-            )
+        self.check(images)
         channels = images if self.colour == "rgb" else images[..., ::-1]
         planes = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), dtype=np.float32)
         if self.mean:
@@ -62,6 +59,17 @@ class InputSpec:
         if self.std != 1.0:
             planes /= self.std
         return planes
+
+    def check(self, images: NDArray[np.uint8]) -> None:
+        """Refuse crops that are not (n, size, size, 3).
+
+        Raises:
+            DataError: If they have another size.
+        """
+        if images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
+            raise DataError(
+                f"crops must be (n, {self.size}, {self.size}, 3), got {images.shape}; crop the photos first"
+            )
 
 
 class Recogniser(Protocol):

@@ -1,0 +1,202 @@
+"""Face image quality assessment: one file a method, and the table of them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..core.errors import SettingsError
+from ..core.protocols import LabelSource, QualityMethod, Recogniser
+from ..core.registry import Entry, Registry
+
+Needs = Literal["nothing", "recogniser", "torch recogniser", "checkpoint", "embeddings"]
+Gives = Literal["scores", "labels", "both"]
+
+
+@dataclass(frozen=True)
+class MethodRow(Entry):
+    """One method; higher = more useful for all of them.
+
+    Attributes:
+        target: The class that scores crops; empty for a method that only labels.
+        labels_from: ``"module:attribute"`` of the class that derives labels of known subjects from their
+            embeddings; empty for a method that only scores.
+        needs: What scoring needs; ``embeddings`` for a method that only labels.
+        deterministic: Whether no random draw is involved. All draws are seeded.
+        gradients: Whether gradients through the recogniser are needed.
+        range: Values that scores or labels take.
+        licence: Terms of what the method loads beside the recogniser; this package's own for its code.
+        gives: ``scores``, ``labels`` or ``both``.
+    """
+
+    labels_from: str = ""
+    needs: Needs = "recogniser"
+    deterministic: bool = True
+    gradients: bool = False
+    range: str = ""
+    licence: str = "Apache-2.0"
+    gives: Gives = field(init=False)
+
+    def __post_init__(self) -> None:
+        gives: Gives = "both" if self.target and self.labels_from else "scores" if self.target else "labels"
+        object.__setattr__(self, "gives", gives)
+
+
+METHODS: Registry[MethodRow] = Registry(
+    "method",
+    (
+        MethodRow(
+            "embedding_norm",
+            "fiqa.methods.embedding_norm:EmbeddingNorm",
+            "length of the raw embedding; the MagFace score on a MagFace recogniser",
+            "Meng et al. 2021, arXiv 2103.06627",
+            labels_from="fiqa.methods.embedding_norm:NormLabels",
+            range="above 0",
+        ),
+        MethodRow(
+            "ser_fiq",
+            "fiqa.methods.ser_fiq:SerFiq",
+            "stability of the embedding under random dropout",
+            "Terhoerst et al. 2020, arXiv 2003.09373",
+            needs="torch recogniser",
+            deterministic=False,
+            range="(0, 1)",
+        ),
+        MethodRow(
+            "faceqan",
+            "fiqa.methods.faceqan:FaceQan",
+            "resistance of the embedding to adversarial noise, times mirror symmetry",
+            "Babnik et al. 2022, arXiv 2212.02127",
+            needs="torch recogniser",
+            deterministic=False,
+            gradients=True,
+            range="[-1, 1]",
+        ),
+        MethodRow(
+            "classical",
+            "fiqa.methods.classical:Classical",
+            "geometric mean of sharpness, brightness, contrast, resolution and pose",
+            "Crete et al. 2007, doi:10.1117/12.702790; ISO/IEC 29794-5",
+            needs="nothing",
+            range="[0, 1]",
+        ),
+        MethodRow(
+            "learned",
+            "fiqa.methods.learned:Learned",
+            "a regressor trained on labels, one pass a crop",
+            "Babnik et al. 2023, arXiv 2305.14856",
+            needs="checkpoint",
+            range="about [0, 1]",
+            licence="that of the recogniser and the training data",
+        ),
+        MethodRow(
+            "sdd_fiqa",
+            "",
+            "Wasserstein distance between mated and non-mated similarities",
+            "Ou et al. 2021, arXiv 2103.05977",
+            labels_from="fiqa.methods.sdd_fiqa:SddFiqa",
+            needs="embeddings",
+            deterministic=False,
+            range="[0, 100]",
+        ),
+        MethodRow(
+            "cr_fiqa",
+            "",
+            "similarity to the own class centre over that to the nearest other one",
+            "Boutros et al. 2023, arXiv 2112.06592",
+            labels_from="fiqa.methods.cr_fiqa:CrFiqa",
+            needs="embeddings",
+            range="unbounded, mostly [0, 1]",
+        ),
+        MethodRow(
+            "class_centre",
+            "",
+            "similarity to the centre of the subject's other samples",
+            labels_from="fiqa.methods.class_centre:ClassCentre",
+            needs="embeddings",
+            range="[-1, 1]",
+        ),
+        MethodRow(
+            "random_labels",
+            "",
+            "uniform labels that know nothing: the control",
+            labels_from="fiqa.methods.random_labels:RandomLabels",
+            needs="embeddings",
+            deterministic=False,
+            range="[0, 1)",
+        ),
+    ),
+)
+
+
+def load_method(
+    name: str,
+    recogniser: Recogniser | None = None,
+    *,
+    checkpoint: Path | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> QualityMethod:
+    """Build a method that scores crops.
+
+    Args:
+        name: A name in `METHODS` that gives scores.
+        recogniser: For methods that need one; a `TorchRecogniser` where the row says so.
+        checkpoint: For methods that need one.
+        seed: Of methods that draw at random.
+        settings: Constructor arguments of the method by name; the rest keep their published values.
+
+    Raises:
+        SettingsError: If there is no such method or setting, a value is out of range, or what the method
+            needs was not given.
+    """
+    row = METHODS.get(name)
+    if not row.target:
+        raise SettingsError(f"{name} labels samples of known subjects and cannot score crops")
+    part = {"nothing": None, "checkpoint": checkpoint}.get(row.needs, recogniser)
+    lacks_torch = row.needs == "torch recogniser" and not hasattr(recogniser, "before_embedding")
+    if row.needs != "nothing" and (part is None or lacks_torch):
+        raise SettingsError(f"method {name} needs a {row.needs}")
+    kind = row.load()
+    chosen = _checked(kind, name, settings or {})
+    if "seed" in inspect.signature(kind).parameters:
+        chosen["seed"] = seed
+    method: QualityMethod = kind(**chosen) if row.needs == "nothing" else kind(part, **chosen)
+    return method
+
+
+def load_label_source(name: str, *, settings: Mapping[str, Any] | None = None) -> LabelSource:
+    """Build a source of labels of known subjects.
+
+    Args:
+        name: A name in `METHODS` that gives labels.
+        settings: Constructor arguments by name; the rest keep their published values.
+
+    Raises:
+        SettingsError: If there is no such source or setting, or a value is out of range.
+    """
+    row = METHODS.get(name)
+    if not row.labels_from:
+        raise SettingsError(f"{name} scores crops and needs no subjects; score the crops instead")
+    kind = Entry(name, row.labels_from, row.summary).load()
+    source: LabelSource = kind(**_checked(kind, name, settings or {}))
+    return source
+
+
+def _checked(kind: type, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, once all of them are known to be constructor arguments that users set."""
+    known = [
+        parameter.name
+        for parameter in inspect.signature(kind).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in ("seed", "recogniser")
+    ]
+    for key in settings:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3) or known
+            hint = f"it has {', '.join(near)}" if near else "it has none"
+            raise SettingsError(f"method {name} has no setting {key!r}; {hint}")
+    return dict(settings)

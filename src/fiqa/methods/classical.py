@@ -1,0 +1,149 @@
+"""Classical factors: what is wrong with a crop, measured without any network."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.protocols import InputSpec
+from ..core.types import FaceCrops
+from .bounds import whole
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_BLUR_LENGTH = 9
+_BATCH = 256
+
+
+class Classical:
+    """Sharpness, brightness, contrast, resolution and pose, each in [0, 1], and their geometric mean.
+
+    Higher = more useful; a single factor of 0 makes the score 0. Pixels are judged in the middle of the
+    crop, free of background and of the black corners of alignment.
+
+    * ``sharpness``: 1 - the blur effect, the share of neighbour differences that survive another blur.
+    * ``brightness``: 4 m (1 - m) with m the mean luminance in [0, 1]; 1 at mid-grey.
+    * ``contrast``: entropy of the luminance histogram over its largest value of 8 bits.
+    * ``resolution``: source pixels a crop pixel, at most 1 (below 1 the face was magnified).
+    * ``pose``: how central the nose is, between the eyes (yaw) and between eyes and mouth (pitch).
+
+    ``resolution`` needs `source_scale` and ``pose`` the landmarks; crops without them go without these
+    factors, so their scores do not compare with those of crops that have them.
+
+    Source:
+        Crete, Dolmiere, Ladret, Nicolas, "The blur effect: perception and estimation with a new
+        no-reference perceptual blur metric", SPIE 6492, 2007, equations 1 to 6, doi:10.1117/12.702790;
+        luminance entropy as in ISO/IEC 29794-5.
+    """
+
+    name = "classical"
+
+    def __init__(self, *, size: int = 112) -> None:
+        """Set the side of the crops in pixels.
+
+        Raises:
+            SettingsError: If the side is below 32.
+        """
+        self.spec = InputSpec(size=whole("size", size, least=32))
+
+    def score(self, crops: FaceCrops) -> NDArray[np.float64]:
+        """Quality (n,) in [0, 1], higher = more useful; the geometric mean of `factors`.
+
+        Raises:
+            DataError: If the crops have another size.
+        """
+        factors = list(self.factors(crops).values())
+        means: NDArray[np.float64] = np.prod(factors, axis=0) ** (1 / len(factors))
+        return means
+
+    def factors(self, crops: FaceCrops) -> dict[str, NDArray[np.float64]]:
+        """Each factor (n,) in [0, 1] by name, higher = more useful.
+
+        Raises:
+            DataError: If the crops have another size.
+        """
+        self.spec.check(crops.images)
+        blocks = [
+            _pixel_factors(self._middle(crops.images[start : start + _BATCH]))
+            for start in range(0, max(len(crops), 1), _BATCH)
+        ]
+        found = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        if crops.source_scale is not None:
+            found["resolution"] = np.clip(crops.source_scale.astype(np.float64), 0, 1)
+        if crops.landmarks is not None:
+            found["pose"] = frontality(crops.landmarks)
+        return found
+
+    def _middle(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Luminance (n, h, w) in [0, 1] of the middle three quarters of the crops."""
+        margin = self.spec.size // 8
+        inner = images[:, margin:-margin, margin:-margin]
+        luminance: NDArray[np.float32] = inner @ (_LUMA / np.float32(255))
+        return luminance
+
+
+def _pixel_factors(luminance: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    """The factors that need pixels alone, (n,) each, of luminance (n, h, w) in [0, 1]."""
+    mean = luminance.mean(axis=(1, 2), dtype=np.float64)
+    return {
+        "sharpness": 1 - blur_effect(luminance),
+        "brightness": 4 * mean * (1 - mean),
+        "contrast": histogram_entropy(luminance) / 8,
+    }
+
+
+def blur_effect(luminance: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Blur (n,) in [0, 1] of images (n, h, w): 0 = sharp, 1 = blurred or flat; the worse direction counts.
+
+    Differences between neighbours are compared with those of the image blurred by a moving mean over nine
+    pixels: what is blurred already changes little.
+    """
+    across, down = _blur_along_rows(luminance), _blur_along_rows(luminance.swapaxes(1, 2))
+    worse: NDArray[np.float64] = np.maximum(across, down)
+    return worse
+
+
+def _blur_along_rows(luminance: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The same along the last axis alone; both differences are taken at the same places."""
+    total = np.pad(np.cumsum(luminance, axis=2, dtype=np.float64), ((0, 0), (0, 0), (1, 0)))
+    blurred = (total[:, :, _BLUR_LENGTH:] - total[:, :, :-_BLUR_LENGTH]) / _BLUR_LENGTH
+    edge = _BLUR_LENGTH // 2
+    sharp = np.abs(np.diff(luminance[:, :, edge:-edge], axis=2))
+    lost = np.maximum(sharp - np.abs(np.diff(blurred, axis=2)), 0).sum(axis=(1, 2), dtype=np.float64)
+    present = sharp.sum(axis=(1, 2), dtype=np.float64)
+    kept: NDArray[np.float64] = np.divide(lost, present, out=np.zeros(len(lost)), where=present > 0)
+    return 1 - kept
+
+
+def histogram_entropy(luminance: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Shannon entropy (n,) in bits, 0 to 8, of the 256-level histogram of images (n, h, w) in [0, 1]."""
+    n_images, height, width = luminance.shape
+    levels = np.rint(luminance * 255).astype(np.int64)
+    slots = (levels + 256 * np.arange(n_images)[:, None, None]).ravel()
+    share = np.bincount(slots, minlength=256 * n_images).reshape(n_images, 256) / (height * width)
+    logarithms = np.log2(share, out=np.zeros_like(share), where=share > 0)
+    entropy: NDArray[np.float64] = -np.einsum("nk,nk->n", share, logarithms)
+    return entropy
+
+
+def frontality(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How central the nose is (n,) in [0, 1]: 1 = midway between the eyes and midway from eyes to mouth.
+
+    Both ways fall off linearly to 0 where the nose is level with an eye (profile), the eye line or the
+    mouth line; landmarks that coincide count as 0.
+
+    Args:
+        landmarks: (n, 5, 2) right eye, left eye, nose, right and left mouth corner.
+    """
+    right, left, nose, *mouth = landmarks.astype(np.float64).swapaxes(0, 1)
+    eyes, lips = (right + left) / 2, (mouth[0] + mouth[1]) / 2
+    return _centrality(nose - right, left - right) * _centrality(nose - eyes, lips - eyes)
+
+
+def _centrality(offset: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where the offset (n, 2) reaches half-way along the axis (n, 2), 0 at its ends and beyond."""
+    length = np.einsum("nd,nd->n", axis, axis)
+    along = np.divide(
+        np.einsum("nd,nd->n", offset, axis), length, out=np.zeros(len(length)), where=length > 0
+    )
+    centrality: NDArray[np.float64] = np.clip(1 - np.abs(2 * along - 1), 0, 1)
+    return centrality

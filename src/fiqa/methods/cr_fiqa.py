@@ -1,0 +1,89 @@
+"""CR-FIQA: a good image is classified with ease, near its own class centre and far from the next."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.arrays import first_few
+from ..core.errors import DataError
+from ..core.types import EmbeddingSet, QualityScores, SampleSet
+from .bounds import one_of
+from .class_centre import own_centre_similarity, subject_sums, with_partner
+
+_BLOCK_VALUES = 16 * 2**20
+
+
+class CrFiqa:
+    """Certainty ratio of a sample, higher = more useful.
+
+    With CCS the cosine similarity to the sample's own class centre and NNCCS the highest one to any other
+    class centre, the label is CCS / (NNCCS + 1), the formula of the paper, or CCS / NNCCS, that of the
+    first released program, which fails where no other class is on the sample's side. The published class
+    centres are the weights of a classifier in training; here they are the mean embeddings of the subjects,
+    the sample itself left out of its own. The only sample of a subject gets no label: it is left out of the
+    result and counted in the log, though its subject still counts as another class.
+
+    Source:
+        Boutros, Fang, Klemt, Fu, Damer, "CR-FIQA: Face Image Quality Assessment by Learning Sample Relative
+        Classifiability", CVPR 2023, equations 2 to 4, arXiv 2112.06592.
+    """
+
+    name = "cr_fiqa"
+
+    def __init__(self, *, denominator: Literal["shifted", "plain"] = "shifted") -> None:
+        """Choose the denominator: ``shifted`` is NNCCS + 1, ``plain`` is NNCCS.
+
+        Raises:
+            SettingsError: If it is neither.
+        """
+        self.denominator = one_of("denominator", denominator, ("shifted", "plain"))
+
+    def labels(self, embeddings: EmbeddingSet, samples: SampleSet, rng: np.random.Generator) -> QualityScores:  # noqa: ARG002
+        """Labels of the samples with a mated partner, in the order of `embeddings.sample_ids`.
+
+        Raises:
+            DataError: If `samples` lacks an embedded sample, no subject has two samples, there is one subject
+                alone, or a denominator is not above 0.
+        """
+        codes = samples.at(embeddings.sample_ids).subject_codes()
+        rows = with_partner(codes, method=self.name)
+        own = own_centre_similarity(embeddings, codes, rows=rows)
+        divisor = nearest_other_similarity(embeddings, codes, rows=rows) + (self.denominator == "shifted")
+        ids = embeddings.sample_ids[rows]
+        if divisor.min() <= 0:
+            raise DataError(
+                f"CR-FIQA: no other class centre is near {first_few(ids[divisor <= 0])}; "
+                f"use the shifted denominator"
+            )
+        return QualityScores(ids, own / divisor, self.name)
+
+
+def nearest_other_similarity(
+    embeddings: EmbeddingSet, codes: NDArray[np.int64], *, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Highest cosine similarity of these rows to the centre of any other subject, in [-1, 1].
+
+    Args:
+        embeddings: All n samples.
+        codes: (n,) subject of each.
+        rows: Samples to compare.
+
+    Raises:
+        DataError: If there is one subject alone.
+    """
+    centres = subject_sums(embeddings.vectors, codes)
+    if len(centres) < 2:
+        raise DataError("CR-FIQA needs samples of at least two subjects")
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    table = np.ascontiguousarray(centres.T, dtype=np.float32)
+    nearest = np.empty(len(rows))
+    block_rows = max(1, _BLOCK_VALUES // len(centres))
+    for start in range(0, len(rows), block_rows):
+        block = rows[start : start + block_rows]
+        similarity = np.asarray(embeddings.vectors[block], dtype=np.float32) @ table
+        similarity[np.arange(len(block)), codes[block]] = -np.inf
+        nearest[start : start + block_rows] = similarity.max(axis=1)
+    return nearest

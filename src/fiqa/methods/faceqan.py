@@ -1,0 +1,116 @@
+"""FaceQAN: a good crop keeps its embedding under small steps chosen to change it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from ..core.errors import SettingsError
+from ..core.types import FaceCrops
+from ..models.torch_recogniser import TorchRecogniser
+from .bounds import real, whole
+
+_BATCH = 4
+
+
+class FaceQan:
+    """Adversarial noise resistance and mirror symmetry, without training, on any differentiable recogniser.
+
+    With pixels in [0, 1], M the recogniser and x the crop, each of k copies starts from
+    x + uniform(-epsilon, epsilon) and takes sign-gradient steps of size epsilon that lower its cosine
+    similarity to the clean embedding M(x). With s the k l similarities,
+
+        score = [(1 + mean(s)) / 2 * clip(1 - std(s), 0, 1) * cos(M(x), M(mirrored x))] ^ exponent
+
+    in [-1, 1], higher = more useful; std is that of the population, and a negative base keeps its sign.
+
+    As in the published program, a similarity is recorded *before* the step of its round, so that the first
+    is that of random noise alone and the step after the last one would go unused (it is not taken), and
+    copies are clamped to [-1, 1] although pixels lie in [0, 1]; see `clamp`. Unlike there, the k noise
+    fields are drawn once from `seed` and shared by all crops: the score of a crop depends on nothing but
+    the crop.
+
+    Source:
+        Babnik, Peer, Struc, "FaceQAN: Face Image Quality Assessment Through Adversarial Noise
+        Exploration", ICPR 2022, arXiv 2212.02127.
+    """
+
+    name = "faceqan"
+
+    def __init__(
+        self,
+        recogniser: TorchRecogniser,
+        *,
+        copies: int = 10,
+        steps: int = 5,
+        epsilon: float = 0.001,
+        exponent: float = 5.0,
+        clamp: tuple[float, float] = (-1.0, 1.0),
+        seed: int = 0,
+    ) -> None:
+        """Draw the noise.
+
+        Args:
+            recogniser: Differentiable recogniser.
+            copies: Number k of noisy copies of a crop.
+            steps: Number l of similarities recorded a copy; one gradient step lies between two of them.
+            epsilon: Reach of the noise and size of a step, in units of the pixel range [0, 1].
+            exponent: Power p of the score.
+            clamp: Lowest and highest pixel value of a copy; (0, 1) keeps copies true images.
+            seed: Of the noise.
+
+        Raises:
+            SettingsError: If a setting is out of range.
+        """
+        self.spec = recogniser.spec
+        self.steps = whole("steps", steps)
+        self.exponent = real("exponent", exponent)
+        if len(clamp) != 2 or not clamp[0] <= 0 < 1 <= clamp[1]:
+            raise SettingsError(f"clamp must be two numbers that enclose [0, 1], got {clamp!r}")
+        self._recogniser = recogniser
+        shape = (whole("copies", copies), 3, self.spec.size, self.spec.size)
+        reach = real("epsilon", epsilon) * 255 / self.spec.std
+        noise = np.random.default_rng(whole("seed", seed, least=0)).uniform(-reach, reach, shape)
+        self._step = reach
+        self._noise = noise.astype(np.float32)
+        self._lowest, self._highest = ((255 * bound - self.spec.mean) / self.spec.std for bound in clamp)
+
+    def score(self, crops: FaceCrops) -> NDArray[np.float64]:
+        """Quality (n,) in [-1, 1], higher = more useful.
+
+        Raises:
+            DataError: If the crops have another size than the recogniser wants.
+        """
+        blocks = [np.zeros(0)]
+        for start in range(0, len(crops), _BATCH):
+            clean = self._recogniser.prepare(crops.images[start : start + _BATCH])
+            with torch.inference_mode():
+                embeddings, mirrored = self._recogniser.module(torch.cat([clean, clean.flip(3)])).chunk(2)
+                symmetry = cosine_similarity(embeddings, mirrored)
+            resistance = self._resist(clean, embeddings.clone())
+            evenness = (1 - resistance.std(1, correction=0)).clamp(0, 1)
+            base = ((1 + resistance.mean(1)) / 2 * evenness * symmetry).double().cpu().numpy()
+            blocks.append(np.sign(base) * np.abs(base) ** self.exponent)
+        return np.concatenate(blocks)
+
+    def _resist(self, clean: Tensor, embeddings: Tensor) -> Tensor:
+        """Similarities (n, copies x steps) of the attacked copies to the clean embeddings (n, dimension)."""
+        noise = torch.from_numpy(self._noise).to(clean.device)
+        copies = self._clamp(clean[:, None] + noise).flatten(0, 1)
+        targets = embeddings.repeat_interleave(len(noise), dim=0)
+        recorded = []
+        for _ in range(self.steps - 1):
+            copies.requires_grad_()
+            similarity = cosine_similarity(self._recogniser.module(copies), targets)
+            (slope,) = torch.autograd.grad(similarity.sum(), copies)
+            recorded.append(similarity.detach())
+            copies = self._clamp(copies.detach() - self._step * slope.sign_())
+        with torch.inference_mode():
+            recorded.append(cosine_similarity(self._recogniser.module(copies), targets))
+        return torch.stack(recorded, dim=1).reshape(len(clean), -1)
+
+    def _clamp(self, pixels: Tensor) -> Tensor:
+        return pixels.clamp_(self._lowest, self._highest)
