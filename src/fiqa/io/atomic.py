@@ -1,0 +1,57 @@
+"""A file or folder appears under its name whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..core.errors import DataError, FiqaError
+
+HEADER = "header.json"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write a file or a folder to; it is renamed when the block ends well.
+
+    On an error nothing is left behind and what stood under `path` is untouched. A killed process leaves a
+    hidden file or folder named ``.tmp-…``, which nothing here reads. A folder that stands under `path` is
+    replaced only if it is empty or holds a ``header.json``, as all folders written here do: photos are never
+    swept away by a mistyped output.
+
+    Raises:
+        DataError: If `path` cannot be written, or is a folder that was not written here.
+    """
+    if path.is_dir() and any(path.iterdir()) and not (path / HEADER).exists():
+        raise DataError(f"{path} is a folder with other content that would be lost; name another output")
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _replace(temporary, path)
+    except FiqaError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        _remove(temporary)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    if not path.is_dir():
+        temporary.replace(path)
+        return
+    former = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    path.rename(former)
+    temporary.rename(path)
+    _remove(former)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

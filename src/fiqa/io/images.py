@@ -1,0 +1,170 @@
+"""Any still image to uint8 RGB, or a named reason why not."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from ..core.errors import DataError
+
+IMAGE_SUFFIXES: tuple[str, ...] = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"),
+    *(".pgm", ".ppm", ".pbm", ".pnm"),
+)
+"""File name endings, in lower case, that are looked for in a folder."""
+
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageError(DataError):
+    """An image that cannot be used.
+
+    Attributes:
+        reason: Code from `fiqa.core.types.REASONS`.
+        message: One line for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def read_image(source: Path | bytes, *, max_pixels: int = 50_000_000) -> NDArray[np.uint8]:
+    """Decode an image upright: its EXIF orientation is applied, of an animation the first frame is taken.
+
+    JPEG, PNG, BMP, TIFF, WebP, GIF, PGM and PPM, told by content rather than by name. Grey, palette and
+    CMYK pixels become RGB, transparent ones white, 16-bit ones keep their upper 8 bits (rounded where grey).
+
+    Args:
+        source: A file, or the bytes of one.
+        max_pixels: Width times height allowed, at most 178 million. Checked on the header, before any pixel
+            is decoded.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+
+    Raises:
+        ImageError: With `reason` missing, unreadable, not_an_image, damaged or too_large.
+    """
+    name = "the image" if isinstance(source, bytes) else str(source)
+    with _opened(source, name) as file, _pillow_silent():
+        image = _open_header(file, name, max_pixels)
+        try:
+            image.load()
+            upright = _upright(image)
+            return _to_rgb(upright)
+        except Exception as error:  # decoders raise errors of any kind on damaged bytes
+            raise ImageError("damaged", f"{name} is cut short or damaged: {error}") from error
+
+
+@contextmanager
+def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    try:
+        if source.exists() and not source.is_file():
+            raise ImageError("unreadable", f"{name} is not a regular file")
+        file = source.open("rb")
+    except FileNotFoundError as error:
+        raise ImageError("missing", f"{name} does not exist") from error
+    except OSError as error:
+        raise ImageError("unreadable", f"{name} cannot be opened: {error.strerror}") from error
+    with file:
+        yield file
+
+
+def _open_header(file: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+    try:
+        image = Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            "not_an_image", f"{name} is no JPEG, PNG, BMP, TIFF, WebP, GIF, PGM or PPM image"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", f"{name} has more than the {max_pixels} pixels allowed") from error
+    except Exception as error:  # header parsers raise errors of any kind on damaged bytes
+        raise ImageError("damaged", f"{name} has a damaged header: {error}") from error
+    if image.width * image.height > max_pixels:
+        raise ImageError(
+            "too_large",
+            f"{name} has {image.width} x {image.height} pixels, more than the {max_pixels} allowed",
+        )
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # pixels are whole even where their EXIF block is not
+        return image
+    transpose = _UPRIGHT.get(orientation)
+    return image if transpose is None else image.transpose(transpose)
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _grey_from_deep(np.asarray(image))
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, layered)
+    return np.array(image.convert("RGB"))
+
+
+def _grey_from_deep(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """16-bit grey levels to 8 bits; deeper pixels have no agreed white."""
+    if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > 65_535:
+        raise ValueError("grey pixels of more than 16 bits have no agreed white level; save it with 8 or 16")
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+class _Silence:
+    """Pillow's warnings are off while any thread decodes; the last one out restores the filters."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved = warnings.catch_warnings()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._saved.__exit__(None, None, None)
+
+
+_pillow_silent = _Silence()
