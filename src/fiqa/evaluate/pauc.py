@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import SettingsError
+from ..core.errors import DataError, SettingsError
 from .edc import EdcCurve
 
 AreaKind = Literal["raw", "mean", "normalised", "excess"]
@@ -38,6 +38,36 @@ class Areas:
     def to_dict(self) -> dict[str, float | None]:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number for one curve: which area, and up to which discard fraction.
+
+    Attributes:
+        kind: See `Areas`.
+        limit: Discard fraction in (0, 1].
+    """
+
+    kind: AreaKind = "normalised"
+    limit: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.kind not in AREA_KINDS or not 0.0 < self.limit <= 1.0:
+            raise SettingsError(
+                f"a measure is one of {', '.join(AREA_KINDS)} to a limit in (0, 1], "
+                f"got {self.kind!r} to {self.limit}"
+            )
+
+    def of(self, curve: EdcCurve) -> float:
+        """The number itself; a DataError where it is undefined, see `Areas`."""
+        value = getattr(areas(curve, limit=self.limit), self.kind)
+        if value is None:
+            raise DataError(
+                f"the {self.kind} area of {curve.method} is undefined: {curve.n_errors[0]} errors at zero "
+                f"discard, convention {curve.convention.name}"
+            )
+        return float(value)
 
 
 def areas(curve: EdcCurve, *, limit: float | None = None) -> Areas:

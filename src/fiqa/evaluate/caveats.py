@@ -1,0 +1,86 @@
+"""What the data cannot carry, said beside the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..core.types import ComparisonScores
+from .edc import EdcCurve
+
+FEWEST_ERRORS = 10
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """One limit of a result.
+
+    Attributes:
+        code: Short name, the same for all results it concerns.
+        message: One sentence with the numbers.
+    """
+
+    code: str
+    message: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def caveats(curve: EdcCurve, comparisons: ComparisonScores, *, fmr: float | None) -> tuple[Caveat, ...]:
+    """Warnings about one curve.
+
+    Args:
+        curve: The characteristic.
+        comparisons: What it was drawn from.
+        fmr: Target FMR if the threshold came from these comparisons, None if it was given.
+    """
+    found = []
+    n_non_mated = int(np.count_nonzero(~comparisons.pairs.mated))
+    if fmr is not None and fmr * n_non_mated < 1:
+        found.append(
+            Caveat(
+                "fmr_unresolved",
+                f"FMR {fmr:g} is below 1/{n_non_mated}: the threshold lies above all non-mated comparisons "
+                f"and its FMR is unknown; use more of them or a target of at least {1 / n_non_mated:.1g}",
+            )
+        )
+    elif fmr is not None and fmr * n_non_mated < FEWEST_ERRORS:
+        found.append(
+            Caveat(
+                "fmr_coarse",
+                f"at FMR {fmr:g} the threshold rests on {int(fmr * n_non_mated)} of {n_non_mated} non-mated "
+                "comparisons; all-against-all comparisons would fix it better",
+            )
+        )
+    if curve.n_errors[0] < FEWEST_ERRORS:
+        found.append(
+            Caveat(
+                "few_errors",
+                f"{curve.n_errors[0]} errors among {curve.n_kept[0]} comparisons at zero discard, fewer than "
+                f"{FEWEST_ERRORS}: areas and ranks of methods are mostly chance",
+            )
+        )
+    n_units, n_points = curve.n_units, len(curve.discard_fraction)
+    if curve.convention.grid is None and n_units >= 10 * n_points:
+        found.append(
+            Caveat(
+                "coarse_quality",
+                f"{curve.method} takes {n_points} distinct values over {n_units} {curve.convention.discard}: "
+                "the curve moves in large steps",
+            )
+        )
+    if (
+        curve.convention.threshold == "rederived"
+        and curve.discard_fraction[-1] < curve.convention.limit - 1e-9
+    ):
+        found.append(
+            Caveat(
+                "short_curve",
+                f"no comparison is left beyond a discard fraction of {curve.discard_fraction[-1]:.2f}: "
+                "the last error rate stands for the rest",
+            )
+        )
+    return tuple(found)
