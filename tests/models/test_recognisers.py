@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from fiqa.core.errors import MissingDependencyError, SettingsError, WeightsError
+from fiqa.core.protocols import InputSpec
+from fiqa.models.recognisers import RECOGNISERS, load_recogniser, load_torch_recogniser
+from onnx_models import saved, tiny_recogniser
+
+TINY = InputSpec(size=8)
+
+
+def test_the_registry_holds_the_recognisers_alone():
+    assert RECOGNISERS.names == ("sface", "arcface_mbf", "dlib_resnet")
+    assert RECOGNISERS.get("dlib_resnet").spec == InputSpec(size=150, crop="dlib")
+
+
+def test_a_network_of_your_own(tmp_path, rng):
+    name = f"onnx:{saved(tiny_recogniser(rng, batch=1), tmp_path / 'mine.onnx')}"
+    fast, differentiable = load_recogniser(name, contract=TINY), load_torch_recogniser(name, contract=TINY)
+    assert fast.name == differentiable.name == "mine"
+    crops = rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    np.testing.assert_allclose(differentiable.embed(crops), fast.embed(crops), rtol=1e-4, atol=1e-3)
+
+
+def test_a_network_of_your_own_needs_a_contract(tmp_path):
+    with pytest.raises(SettingsError, match=r"onnx:mine\.onnx needs a contract \(size, crop"):
+        load_recogniser("onnx:mine.onnx")
+    with pytest.raises(SettingsError, match="and no further path"):
+        load_recogniser("onnx:mine.onnx", contract=TINY, path=tmp_path)
+
+
+def test_a_registered_one_has_its_own_contract():
+    with pytest.raises(SettingsError, match="recogniser sface has its own contract; give one with onnx:PATH"):
+        load_recogniser("sface", contract=TINY)
+
+
+def test_an_unknown_name_is_answered_with_near_ones():
+    with pytest.raises(SettingsError, match="no recogniser is named 'sfase'; did you mean sface"):
+        load_torch_recogniser("sfase")
+
+
+def test_a_detector_is_no_recogniser():
+    with pytest.raises(SettingsError, match="no recogniser is named 'yunet'"):
+        load_recogniser("yunet")
+
+
+def test_without_torch_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingDependencyError, match=r"torch is needed to .*: pip install 'fiqa\[lab\]'"):
+        load_torch_recogniser("sface")
+
+
+def test_a_wrong_file_under_a_registered_name(tmp_path, rng):
+    path = saved(tiny_recogniser(rng), tmp_path / "arcface_mbf.onnx")
+    with pytest.raises(WeightsError, match=r"weights arcface_mbf: .* has SHA-256 .*, expected 9cc6e4a7"):
+        load_recogniser("arcface_mbf", path=path)
+
+
+def test_sface_gives_the_same_through_both_runners(rng):
+    crops = rng.integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
+    fast, differentiable = load_recogniser("sface"), load_torch_recogniser("sface")
+    assert fast.dimension == 128
+    np.testing.assert_allclose(differentiable.embed(crops), fast.embed(crops), atol=1e-4)
+    trunk, _ = differentiable.before_embedding()
+    assert trunk(differentiable.prepare(crops)).shape == (2, 50176)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECOGNISERS.names)
+def test_parity_and_gradients_on_real_faces(name, data_root, lfw_crops):
+    path = None if name == "sface" else data_root / "models"
+    fast, differentiable = load_recogniser(name, path=path), load_torch_recogniser(name, path=path)
+    crops = lfw_crops(fast.spec.crop)
+    assert np.abs(differentiable.embed(crops) - fast.embed(crops)).max() < 1e-4
+    pixels = differentiable.prepare(crops).requires_grad_()
+    differentiable.module(pixels).square().sum().backward()
+    assert (pixels.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
