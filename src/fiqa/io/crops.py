@@ -11,18 +11,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..core.arrays import first_few, same_length
 from ..core.errors import DataError
 from ..core.types import FaceCrops, Failure, SampleSet
 from .atomic import HEADER, atomic
-from .images import read_image
+from .images import read_image, write_image
 from .provenance import Provenance, digest
-from .store import SAMPLES, read_failures, read_json, samples_of, write_failures, write_json, write_samples
+from .store import (
+    FAILURES,
+    SAMPLES,
+    read_failures,
+    read_json,
+    samples_of,
+    write_failures,
+    write_json,
+    write_samples,
+)
 from .tables import Table, read_table
-
-FAILURES = "failures.csv"
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ class CropWriter:
         """Write k crops of k samples.
 
         Args:
-            samples: Whom they show; the paths are those of the photos.
+            samples: Whom they show; paths, where given, are those of the photos.
             crops: Their pixels and, where known, landmarks and source scale.
             columns: More columns (k,) for the table, the same names in each batch.
 
@@ -145,14 +151,14 @@ class CropWriter:
         given |= {"sample_id": samples.sample_ids, "subject_id": samples.subject_ids}
         given |= {"path": np.array(files, dtype=np.str_)}
         same_length(crops=crops.images, **given)
+        if not len(samples):
+            return
         if self._columns and set(given) != set(self._columns):
             raise DataError(f"batches must share columns: {', '.join(self._columns)}; got {', '.join(given)}")
         for name, column in given.items():
             self._columns.setdefault(name, []).append(column)
         for file, image in zip(files, crops.images, strict=True):
-            path = self._folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(path, compress_level=1)
+            write_image(self._folder / file, image)
 
     def fail(self, failures: Sequence[Failure]) -> None:
         """Record what could not be cropped."""

@@ -79,6 +79,12 @@ def read_image(source: Path | bytes, *, max_pixels: int = 50_000_000) -> NDArray
             raise ImageError("damaged", f"{name} is cut short or damaged: {error}") from error
 
 
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write an uint8 image, grey (height, width) or RGB (height, width, 3), as PNG; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, format="PNG", compress_level=1)
+
+
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):

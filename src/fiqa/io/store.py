@@ -19,6 +19,8 @@ Columns = Mapping[str, NDArray[Any]]
 
 VECTORS = "vectors.npy"
 SAMPLES = "samples.parquet"
+FAILURES = "failures.csv"
+FAILURES = "failures.csv"
 
 
 def write_scores(
@@ -92,15 +94,23 @@ def samples_of(table: Table) -> SampleSet:
 
 
 def write_embeddings(
-    folder: Path, embeddings: EmbeddingSet, *, samples: SampleSet, provenance: Provenance
+    folder: Path,
+    embeddings: EmbeddingSet,
+    *,
+    samples: SampleSet,
+    provenance: Provenance,
+    failures: Sequence[Failure] = (),
+    half: bool = False,
 ) -> None:
-    """Write a folder of ``vectors.npy`` (as given, float32 or float16), ``samples.parquet``, ``header.json``.
+    """Write a folder of ``vectors.npy``, ``samples.parquet``, ``failures.csv`` and ``header.json``.
 
     Args:
         folder: Folder to write; one written before is replaced.
         embeddings: What to write.
         samples: Samples of the same ids, in any order; others are left out.
         provenance: What made them.
+        failures: Samples without an embedding, and why.
+        half: Whether to keep the vectors as float16; else they stay as they are.
 
     Raises:
         DataError: If an embedding has no sample, or the folder cannot be written.
@@ -108,8 +118,11 @@ def write_embeddings(
     rows = samples.at(embeddings.sample_ids)
     with atomic(folder) as temporary:
         temporary.mkdir()
-        np.save(temporary / VECTORS, embeddings.vectors)
+        vectors = embeddings.vectors.astype(np.float16) if half else embeddings.vectors
+        np.save(temporary / VECTORS, vectors)
         write_samples(temporary / SAMPLES, rows, columns={"norm": embeddings.norms}, provenance=provenance)
+        write_failures(temporary / FAILURES, failures)
+        write_failures(temporary / FAILURES, failures)
         header = {"recogniser": embeddings.recogniser, "provenance": provenance.to_json()}
         write_json(temporary / HEADER, header)
 
