@@ -39,7 +39,8 @@ class RegressorRecord:
         spec: How the network wants its crops.
         dimension: Length of the embedding under the head.
         label_method: What produced the labels.
-        label_scale: How labels became targets in [0, 1], the range that scores live in.
+        targets: How labels became targets in [0, 1]: ``"minmax"`` or ``"rank"``.
+        cut: Where the backbone was cut, everything below being left as it was; None if it was not.
         settings: All training settings.
         validation: Losses and correlation of the kept state on unseen subjects.
         inputs: Digests of what it was trained on, by name.
@@ -50,7 +51,8 @@ class RegressorRecord:
     spec: InputSpec
     dimension: int
     label_method: str
-    label_scale: str
+    targets: str
+    cut: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     validation: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)

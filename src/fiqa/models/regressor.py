@@ -7,6 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from .onnx_torch import OnnxModule
+
 
 class Regressor(nn.Module):
     """A linear head with bias on the raw embedding of a recognition backbone, without activation.
@@ -22,7 +24,7 @@ class Regressor(nn.Module):
         2023, arXiv 2305.14856.
     """
 
-    def __init__(self, backbone: nn.Module, dimension: int) -> None:
+    def __init__(self, backbone: OnnxModule, dimension: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(dimension, 1)
@@ -32,3 +34,17 @@ class Regressor(nn.Module):
         embeddings = self.backbone(images)
         with torch.autocast(embeddings.device.type, enabled=False):
             return cast(Tensor, self.head(embeddings.float())).squeeze(1)
+
+    def split(self, cut: str) -> tuple[OnnxModule, Regressor]:
+        """The backbone up to a cut point, and the regressor of what comes out there.
+
+        ``upper(lower(images))`` is this regressor; both parts share its tensors, so training the upper part
+        trains this one.
+
+        Raises:
+            SettingsError: If `cut` is no cut point of the backbone.
+        """
+        lower, above = self.backbone.split(cut)
+        upper = Regressor(above, self.head.in_features)
+        upper.head = self.head
+        return lower, upper.train(self.training)

@@ -1,0 +1,104 @@
+"""What training needs of its data: crops by row, targets from labels, a split that keeps subjects whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.types import FaceCrops, QualityScores, SampleSet
+
+
+class CropSource(Protocol):
+    """Aligned crops that are loaded when asked for."""
+
+    @property
+    def samples(self) -> SampleSet:
+        """The n samples, in row order."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal content."""
+        ...
+
+    def load(self, rows: NDArray[np.int64]) -> FaceCrops:
+        """The crops at these rows."""
+        ...
+
+
+class Split(NamedTuple):
+    """Rows to learn from and rows to validate on; no subject has rows in both."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def targets_of(labels: QualityScores, samples: SampleSet, *, scaling: str) -> NDArray[np.float32]:
+    """Regression targets (n,) in [0, 1], in the order of the samples; labels of others are left out.
+
+    Args:
+        labels: Quality labels, one for each sample or more.
+        samples: The samples to train on.
+        scaling: ``"minmax"`` (the lowest label becomes 0, the highest 1) or ``"rank"`` (mean rank over
+            n - 1, so equal labels share a target).
+
+    Raises:
+        DataError: If a sample has no label (the first three are named) or all labels are equal.
+    """
+    values = labels.at(samples.sample_ids)
+    if len(values) < 2 or values.min() == values.max():
+        raise DataError(
+            f"labels of {labels.method} are constant over the {len(values)} crops: nothing can be learnt"
+        )
+    if scaling == "rank":
+        targets = mean_ranks(values) / (len(values) - 1)
+    else:
+        targets = (values - values.min()) / (values.max() - values.min())
+    return targets.astype(np.float32)
+
+
+def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Ranks 0..n-1, ascending; equal values share the mean of their ranks."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(sizes) - (sizes + 1) / 2)[group]
+    return ranks
+
+
+def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
+    """Spearman's rank correlation with mean ranks for ties; None where one side is constant."""
+    ranks = [mean_ranks(side) - (len(side) - 1) / 2 for side in (first, second)]
+    scale = np.sqrt(np.square(ranks[0]).sum() * np.square(ranks[1]).sum())
+    return float(ranks[0] @ ranks[1] / scale) if scale else None
+
+
+def split_by_subject(
+    samples: SampleSet, targets: NDArray[np.float32], *, fraction: float, seed: int
+) -> Split:
+    """Hold out every k-th subject in order of mean target, k = round(1 / fraction).
+
+    The published split holds out every 20th *image* in order of label, which puts most subjects on both
+    sides. Here whole subjects go to one side, and both sides still span the range of labels.
+
+    Args:
+        samples: n samples.
+        targets: (n,) training targets.
+        fraction: Share of subjects to validate on, in (0, 0.5]; at least one subject.
+        seed: Of the first subject held out and the order of equal means.
+
+    Raises:
+        DataError: If there are fewer than two subjects.
+    """
+    subjects = samples.subject_codes()
+    counts = np.bincount(subjects)
+    if len(counts) < 2:
+        raise DataError(f"a split by subject needs 2 subjects or more, got {len(counts)}")
+    means = np.bincount(subjects, weights=targets) / counts
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(means[order], kind="stable")]
+    every = min(round(1 / fraction), len(counts))
+    held_out = np.isin(subjects, order[rng.integers(every) :: every])
+    return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))

@@ -1,0 +1,106 @@
+"""What comes out at a cut of a frozen network, computed once and kept on disk for every training that asks.
+
+A cache folder holds one array for each (crops, network below the cut), named by a digest of both and complete
+as soon as it has that name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..core.arrays import first_few
+from ..core.errors import DataError
+from ..core.protocols import InputSpec, Progress, silent
+from ..io.atomic import atomic
+from ..io.parts import Parts
+from ..models.checkpoint import state_digest
+from ..models.onnx_torch import OnnxModule
+from .data import CropSource
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 256
+_BATCH = 32
+
+
+def cached_features(
+    images: CropSource, lower: OnnxModule, *, spec: InputSpec, cache: Path, progress: Progress = silent
+) -> NDArray[np.float16]:
+    """Activations of all crops at the end of `lower`, from the cache or computed into it.
+
+    A run that is cut off goes on where it stopped. One process at a time may fill a cache, any number may
+    read it.
+
+    Args:
+        images: n crops.
+        lower: A network up to a cut, frozen; runs on the device that it is on.
+        spec: How it wants its crops.
+        cache: Folder of caches, made if absent; may be shared by all trainings.
+        progress: Called with (chunks done, chunks in all).
+
+    Returns:
+        float16 (n, ...), memory-mapped and read-only.
+
+    Raises:
+        DataError: If an activation does not fit into float16, naming the first three samples.
+    """
+    key = _key(images, lower, spec)
+    path = cache / f"{key}.npy"
+    if not path.exists():
+        start, total = time.monotonic(), len(images.samples)
+        parts = Parts(cache / f".parts-{key}", key)
+
+        def chunk(number: int) -> dict[str, NDArray[np.float16]]:
+            rows = np.arange(number * _CHUNK, min((number + 1) * _CHUNK, total))
+            return {"features": _activations(images, rows, lower, spec)}
+
+        parts.run(math.ceil(total / _CHUNK), chunk, progress=progress)
+        _join(parts, path, total)
+        parts.remove()
+        logger.info("features: %d crops, %.1f s, %s", total, time.monotonic() - start, path)
+    features: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return features
+
+
+def _join(parts: Parts, path: Path, total: int) -> None:
+    """Write the parts as one array without holding them all in memory."""
+    with atomic(path) as temporary:
+        array, first = None, 0
+        for part in parts:
+            block = part["features"]
+            if array is None:
+                shape = (total, *block.shape[1:])
+                array = np.lib.format.open_memmap(temporary, mode="w+", dtype=block.dtype, shape=shape)
+            array[first : first + len(block)] = block
+            first += len(block)
+
+
+def _key(images: CropSource, lower: OnnxModule, spec: InputSpec) -> str:
+    """Digest of everything that the features depend on."""
+    parts = [images.digest, state_digest(lower), lower.steps[-1].output, asdict(spec)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+@torch.inference_mode()
+def _activations(
+    images: CropSource, rows: NDArray[np.int64], lower: OnnxModule, spec: InputSpec
+) -> NDArray[np.float16]:
+    device = next(lower.parameters()).device
+    prepared = torch.from_numpy(spec.prepare(images.load(rows).images))
+    parts = [lower(batch.to(device)).half().cpu().numpy() for batch in torch.split(prepared, _BATCH)]
+    block: NDArray[np.float16] = np.concatenate(parts)
+    bad = ~np.isfinite(block).reshape(len(block), -1).all(axis=1)
+    if bad.any():
+        names = first_few(images.samples.sample_ids[rows[bad]])
+        raise DataError(f"activations of {names} are not finite in float16; cut the network elsewhere")
+    return block

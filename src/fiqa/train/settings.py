@@ -1,0 +1,91 @@
+"""Settings of training and the presets to start from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+from ..core.errors import SettingsError
+
+Layers = Literal["published", "last-block"]
+Loss = Literal["l1", "huber", "ranking"]
+Targets = Literal["minmax", "rank"]
+Schedule = Literal["constant", "cosine"]
+Precision = Literal["float32", "bfloat16"]
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How a regressor is trained; start from `PRESETS` and `dataclasses.replace` what differs.
+
+    Attributes:
+        layers: What learns: ``"published"`` (head and the last 100 parameter tensors of the backbone, at
+            rates falling with depth) or ``"last-block"`` (head and what lies above `cut`; everything below
+            runs once and is cached).
+        cut: Name of the tensor to cut the network at, for ``"last-block"``; None finds the topmost cut that
+            leaves the last 10 parameter tensors above it.
+        epochs: Passes over the training samples, 1 or more.
+        batch_size: Samples a step; an epoch's last incomplete batch is left out.
+        learning_rate: Rate of the head and the last layers; deeper groups keep their published ratio to it.
+        schedule: ``"constant"``, or ``"cosine"`` from the full rate down to 0 at the last step.
+        loss: Row of `losses.LOSSES`.
+        targets: Labels as ``"minmax"`` (published) or ``"rank"``; both in [0, 1].
+        clip_norm: Largest gradient norm over the trained tensors together.
+        freeze_batchnorm: Keep BatchNorm statistics as they are. If not, they follow the batches in all layers
+            that run, trained or not, as published.
+        validation_fraction: Share of subjects to validate on, above 0, at most 0.5.
+        validations: Validations an epoch, evenly spaced, the last one at its end.
+        precision: Of the backbone; the head and the loss are always float32.
+        device: ``"cpu"`` or ``"cuda"``. Equal seeds give equal bits on the CPU alone.
+        seed: Of the split, the first head weights, the order of batches and dropout.
+    """
+
+    layers: Layers = "last-block"
+    cut: str | None = None
+    epochs: int = 4
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    schedule: Schedule = "cosine"
+    loss: Loss = "l1"
+    targets: Targets = "rank"
+    clip_norm: float = 5.0
+    freeze_batchnorm: bool = True
+    validation_fraction: float = 0.05
+    validations: int = 2
+    precision: Precision = "float32"
+    device: Device = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            choices, value = get_args(hints[field.name]), getattr(self, field.name)
+            if field.name != "cut" and choices and value not in choices:
+                raise SettingsError(f"{field.name} must be one of {', '.join(choices)}, got {value!r}")
+        for name in ("epochs", "batch_size", "validations"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 < self.validation_fraction <= 0.5:
+            raise SettingsError(f"validation_fraction must be in (0, 0.5], got {self.validation_fraction}")
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed}")
+        if self.cut is not None and self.layers != "last-block":
+            raise SettingsError(f"a cut is for layers 'last-block' alone, got it with {self.layers!r}")
+
+
+PRESETS: dict[str, TrainSettings] = {
+    "published": TrainSettings(
+        layers="published",
+        epochs=1,
+        schedule="constant",
+        targets="minmax",
+        freeze_batchnorm=False,
+        validations=20,
+    ),
+    "last-block": TrainSettings(),
+}

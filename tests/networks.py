@@ -1,0 +1,70 @@
+"""Tiny recognisers and crops for tests that train."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import nn
+
+from fiqa.core.protocols import InputSpec
+from fiqa.core.types import FaceCrops, QualityScores, SampleSet
+from fiqa.models.onnx_torch import OnnxModule, Step
+from fiqa.models.torch_recogniser import TorchRecogniser
+
+SPEC = InputSpec(size=16, mean=127.5, std=64.0)
+
+
+def chain(*layers: nn.Module) -> OnnxModule:
+    """The layers one after the other; the tensor after layer k is named ``t<k>``, the input ``t0``."""
+    names = [f"{index:03d}_{type(layer).__name__.lower()}" for index, layer in enumerate(layers)]
+    steps = [Step(name, (f"t{index}",), f"t{index + 1}") for index, name in enumerate(names)]
+    return OnnxModule("t0", steps, layers=dict(zip(names, layers, strict=True)))
+
+
+def tiny_recogniser(seed: int = 0, *, name: str = "tiny", width: int = 6) -> TorchRecogniser:
+    """Two convolutions, a dropout and a linear embedding of length 8; 16 parameter tensors."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = chain(
+            nn.Conv2d(3, 4, 3, stride=2, padding=1),
+            nn.BatchNorm2d(4),
+            nn.PReLU(4),
+            nn.Conv2d(4, width, 3, stride=2, padding=1),
+            nn.BatchNorm2d(width),
+            nn.PReLU(width),
+            nn.Flatten(),
+            nn.Dropout(0.1),
+            nn.Linear(16 * width, 8),
+            nn.BatchNorm1d(8),
+        )
+    return TorchRecogniser(name, SPEC, module=module)
+
+
+class MemoryCrops:
+    """Crops held in memory, with a count of how often they were loaded."""
+
+    def __init__(self, images: np.ndarray, samples: SampleSet) -> None:
+        self.images, self.samples, self.loads = images, samples, 0
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.images.tobytes()).hexdigest()
+
+    def load(self, rows: np.ndarray) -> FaceCrops:
+        self.loads += 1
+        return FaceCrops(self.images[rows])
+
+
+def brightness_task(
+    n_subjects: int = 12, per_subject: int = 8, seed: int = 3
+) -> tuple[MemoryCrops, QualityScores]:
+    """Noisy crops whose label is how bright they are."""
+    rng = np.random.default_rng(seed)
+    n = n_subjects * per_subject
+    levels = rng.uniform(40, 215, n)
+    images = np.clip(rng.normal(levels[:, None, None, None], 20, (n, 16, 16, 3)), 0, 255).astype(np.uint8)
+    ids = np.array([f"s{row // per_subject:02d}/{row % per_subject}.png" for row in range(n)])
+    samples = SampleSet(ids, np.array([name.split("/")[0] for name in ids]))
+    return MemoryCrops(images, samples), QualityScores(ids, levels, "brightness")
