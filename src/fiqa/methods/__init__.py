@@ -79,8 +79,8 @@ METHODS: Registry[MethodRow] = Registry(
         MethodRow(
             "classical",
             "fiqa.methods.classical:Classical",
-            "geometric mean of sharpness, brightness, contrast, resolution and pose",
-            "Crete et al. 2007, doi:10.1117/12.702790; ISO/IEC 29794-5",
+            "geometric mean of sharpness, structure, brightness, contrast, resolution and pose",
+            "Crete et al. 2007, doi:10.1117/12.702790; Zhu, Milanfar 2010, doi:10.1109/TIP.2010.2052820",
             needs="nothing",
             range="[0, 1]",
         ),

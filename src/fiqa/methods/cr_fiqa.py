@@ -28,7 +28,7 @@ class CrFiqa:
 
     Source:
         Boutros, Fang, Klemt, Fu, Damer, "CR-FIQA: Face Image Quality Assessment by Learning Sample Relative
-        Classifiability", CVPR 2023, equations 2 to 4, arXiv 2112.06592.
+        Classifiability", CVPR 2023, arXiv 2112.06592.
     """
 
     name = "cr_fiqa"

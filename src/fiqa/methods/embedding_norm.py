@@ -17,7 +17,7 @@ class EmbeddingNorm:
 
     Source:
         Meng, Zhao, Huang, Zhou, "MagFace: A Universal Representation for Face Recognition and Quality
-        Assessment", CVPR 2021, section 3, arXiv 2103.06627.
+        Assessment", CVPR 2021, arXiv 2103.06627.
     """
 
     name = "embedding_norm"

@@ -36,7 +36,7 @@ class SerFiq:
 
     Source:
         Terhoerst, Kolf, Damer, Kirchbuchner, Kuijper, "SER-FIQ: Unsupervised Estimation of Face Image
-        Quality Based on Stochastic Embedding Robustness", CVPR 2020, equation 1, arXiv 2003.09373.
+        Quality Based on Stochastic Embedding Robustness", CVPR 2020, arXiv 2003.09373.
     """
 
     name = "ser_fiq"
