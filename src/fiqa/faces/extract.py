@@ -65,13 +65,13 @@ def extract(
         message = f"expected sides of {_MIN_SIDE} pixels or more, got {width} x {height}"
         return Extraction(nothing, failure=Failure(sample_id, "crop", "too_small", message))
     found = detector.detect(image)
-    if not found:
+    faces = choose(found, image.shape, policy=face)
+    if not faces:
         message = f"no face of confidence {detector.min_confidence} or more"
         return Extraction(nothing, failure=Failure(sample_id, "crop", "no_face", message))
     if strict and face != "all" and len(found) > 1:
         message = f"{len(found)} faces where one is meant"
         return Extraction(nothing, failure=Failure(sample_id, "crop", "several_faces", message))
-    faces = choose(found, image.shape, policy=face)
     aligned = [align(image, item.landmarks, crop=crop, size=size) for item in faces]
     crops = FaceCrops(
         np.stack([item.crop for item in aligned]),
