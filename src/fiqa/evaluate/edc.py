@@ -15,7 +15,7 @@ from ..core.arrays import finite, first_few, frozen, same_length
 from ..core.errors import DataError, SettingsError
 from ..core.types import ComparisonScores, QualityScores
 from .conventions import ISO, Convention
-from .error_rates import threshold_at_fmr
+from .error_rates import threshold_at_fmr, whole
 
 ErrorKind = Literal["fnmr", "fmr"]
 Rows = slice | NDArray[np.integer]
@@ -352,10 +352,8 @@ def _cuts(
     if convention.grid is None:
         cuts = np.flatnonzero(leaving)
         return cuts, before[cuts] / before[-1]
-    n_steps = int(np.floor(convention.limit / convention.grid * (1 + 1e-12)))
-    fractions = convention.grid * np.arange(n_steps + 1)
-    whole_units = np.floor(fractions * before[-1] * (1 + 1e-12))
-    cuts = np.searchsorted(before, whole_units, side="right") - 1
+    fractions = convention.grid * np.arange(int(whole(convention.limit / convention.grid)) + 1)
+    cuts = np.searchsorted(before, whole(fractions * before[-1]), side="right") - 1
     return cuts, fractions
 
 

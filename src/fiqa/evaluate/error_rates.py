@@ -7,7 +7,6 @@ accepted, FNMR the share of mated comparisons rejected.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal, get_args
 
 import numpy as np
@@ -27,7 +26,7 @@ def threshold_at_fmr(
 
     Args:
         non_mated: (n,) similarities of non-mated comparisons, in any order.
-        fmr: Target in (0, 1), read as the decimal number it is written as.
+        fmr: Target in (0, 1).
         rule: ``"at_most"``: the lowest threshold whose FMR does not exceed the target. With
             k = floor(fmr * n) it lies directly above the (k+1)-th highest non-mated similarity, so all
             comparisons tied with that one are rejected; where fmr < 1/n it lies above all of them.
@@ -50,8 +49,9 @@ def threshold_at_fmr(
     if not 0.0 < fmr < 1.0:
         raise SettingsError(f"fmr must lie inside (0, 1), got {fmr}")
     if rule in ("at_most", "index"):
-        rank = allowed_matches(fmr, scores.size if rule == "at_most" else scores.size - 1)
-        return above(np.partition(scores, scores.size - 1 - rank)[scores.size - 1 - rank])
+        last = scores.size - 1
+        place = last - int(whole(fmr * (scores.size if rule == "at_most" else last)))
+        return above(np.partition(scores, place)[place])
     if rule not in get_args(Rule):
         raise SettingsError(f"rule must be one of {', '.join(get_args(Rule))}, got {rule!r}")
     if mated is None:
@@ -76,7 +76,7 @@ def threshold_at_fnmr(mated: ArrayLike, fnmr: float) -> float:
         raise DataError("no mated comparison: an FNMR needs some")
     if not 0.0 <= fnmr < 1.0:
         raise SettingsError(f"fnmr must lie inside [0, 1), got {fnmr}")
-    rank = allowed_matches(fnmr, scores.size)
+    rank = int(whole(fnmr * scores.size))
     return float(np.partition(scores, rank)[rank])
 
 
@@ -193,9 +193,12 @@ def verification_accuracy(comparisons: ComparisonScores) -> VerificationAccuracy
     return VerificationAccuracy(np.array(accuracies), np.array(thresholds))
 
 
-def allowed_matches(rate: float, count: float) -> int:
-    """floor(rate * count) with the rate taken as the decimal number it prints as, free of rounding."""
-    return int(Fraction(repr(float(rate))) * Fraction(count))
+def whole(amount: ArrayLike) -> NDArray[np.int64]:
+    """The floor of amounts >= 0 such as rate * count; 1e-12 short of a whole number is that number.
+
+    So that 29 of 100 stands for a rate of 0.29, though 0.29 * 100 < 29 in binary.
+    """
+    return np.floor(np.asarray(amount, dtype=np.float64) * (1 + 1e-12)).astype(np.int64)
 
 
 def above(value: np.floating) -> float:
