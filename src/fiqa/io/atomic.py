@@ -19,13 +19,13 @@ def atomic(path: Path) -> Iterator[Path]:
 
     On an error nothing is left behind and what stood under `path` is untouched. A killed process leaves a
     hidden file or folder named ``.tmp-…``, which nothing here reads. A folder that stands under `path` is
-    replaced only if it is empty or holds a ``header.json``, as all folders written here do: photos are never
-    swept away by a mistyped output.
+    replaced only if it holds nothing visible or a ``header.json``, as all folders written here do: photos are
+    never swept away by a mistyped output.
 
     Raises:
         DataError: If `path` cannot be written, or is a folder that was not written here.
     """
-    if path.is_dir() and any(path.iterdir()) and not (path / HEADER).exists():
+    if path.is_dir() and not (path / HEADER).exists() and any(path.glob("[!.]*")):
         raise DataError(f"{path} is a folder with other content that would be lost; name another output")
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
     try:
@@ -46,7 +46,11 @@ def _replace(temporary: Path, path: Path) -> None:
         return
     former = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
     path.rename(former)
-    temporary.rename(path)
+    try:
+        temporary.rename(path)
+    except OSError:
+        former.rename(path)
+        raise
     _remove(former)
 
 
