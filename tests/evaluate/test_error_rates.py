@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiqa.core.errors import DataError, SettingsError
@@ -67,6 +67,7 @@ def test_rules_of_published_evaluations() -> None:
     assert at(0.24, "index") == np.nextafter(np.float32(0.5), np.float32(1))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 20), min_size=1, max_size=40), st.sampled_from([0.01, 0.1, 0.25, 1 / 3, 0.5, 0.9])
 )
