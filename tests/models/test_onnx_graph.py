@@ -84,7 +84,7 @@ def test_free_height_and_width(tmp_path, rng):
         input_shape=(1, 3, 8, 8),
         output_shape=(1, 2, 8, 8),
     )
-    session = Session(read_graph(saved(model, tmp_path / "tiny.onnx"), free=(2, 3)))
+    session = Session(read_graph(saved(model, tmp_path / "tiny.onnx"), free="image"))
     assert session(np.zeros((1, 3, 5, 9), np.float32))[0].shape == (1, 2, 5, 9)
 
 

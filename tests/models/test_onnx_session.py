@@ -67,7 +67,10 @@ def test_an_output_that_is_no_embedding_is_refused():
     model = make_model(
         [single_node("Relu", "x")], {}, input_shape=("n", 3, 8, 8), output_shape=("n", 3, 8, 8)
     )
-    with pytest.raises(WeightsError, match=r"recogniser bad: expected an output \(n, dimension\)"):
+    with pytest.raises(
+        WeightsError,
+        match=r"recogniser bad: expected an output \(2, dimension\) for 2 crops, got \(2, 3, 8, 8\)",
+    ):
         OnnxRecogniser("bad", SPEC, model=model)
 
 
@@ -75,3 +78,17 @@ def test_a_network_that_cannot_run_is_refused():
     model = make_model([single_node("Conv", "x", "nowhere")], {}, input_shape=("n", 3), output_shape=("n", 3))
     with pytest.raises(WeightsError, match="onnxruntime cannot run this model"):
         Session(model)
+
+
+def test_a_network_that_does_not_fit_its_contract_is_refused(rng):
+    with pytest.raises(WeightsError, match=r"does not take an input of shape \(2, 3, 112, 112\)"):
+        OnnxRecogniser("tiny", InputSpec(), model=tiny_recogniser(rng))
+
+
+def test_a_batch_fixed_inside_the_network_is_refused():
+    weights = {"shape": np.array([1, -1])}
+    model = make_model(
+        [single_node("Reshape", "x", "shape")], weights, input_shape=("n", 3, 8, 8), output_shape=None
+    )
+    with pytest.raises(WeightsError, match=r"for 2 crops, got \(1, 384\)"):
+        OnnxRecogniser("fixed", SPEC, model=model)

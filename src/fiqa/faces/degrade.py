@@ -1,8 +1,9 @@
 """Seeded degradations of aligned crops: a range of quality with a known cause.
 
-Each one is a function of a crop and a severity in [0, 1]: 0 leaves the crop as it is, 1 takes the similarity
-of an ArcFace embedding with that of the untouched crop to 0.3 to 0.5 on average, and for the same random state
-more severity harms more. Lengths are fractions of the crop's side. All share one signature, though some draw
+Each one is a function of a crop and a severity in [0, 1]. Severity 0 leaves the crop as it is; severity 1
+brings the cosine similarity of ArcFace embeddings with those of the untouched crops down to between 0.26
+(occlusion) and 0.41 (down-up sampling), the mean over 49 photographs of LFW. For the same random state more
+severity harms more. Lengths are fractions of the crop's side. All share one signature, though some draw
 nothing at random.
 """
 

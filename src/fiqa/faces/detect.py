@@ -70,7 +70,7 @@ class Detector:
                 f"got {max_side} and {min_confidence}"
             )
         self.max_side, self.min_confidence = max_side, min_confidence
-        self._session = Session(read_graph(find_weights("yunet", weights), free=(2, 3)), threads=threads)
+        self._session = Session(read_graph(find_weights("yunet", weights), free="image"), threads=threads)
         names = self._session.output_names
         self._places = [[names.index(f"{name}_{stride}") for name in _OUTPUTS] for stride in _STRIDES]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -20,13 +20,12 @@ from ..core.errors import WeightsError
 Attributes = dict[str, Any]
 
 
-def read_graph(path: Path, *, free: tuple[int, ...] = (0,)) -> onnx.ModelProto:
+def read_graph(path: Path, *, free: Literal["batch", "image"] = "batch") -> onnx.ModelProto:
     """Read an ONNX network and bring it to the plain form.
 
     Args:
         path: The ONNX file.
-        free: Axes of the input (and, for axis 0, of the outputs) whose recorded length is given up:
-            ``(0,)`` frees the batch, ``(2, 3)`` height and width.
+        free: Whose recorded lengths are given up: those of the batch, or height and width of the image.
 
     Returns:
         A model whose constants are folded (dequantised and cast weights become float32 initialisers), with a
@@ -37,15 +36,14 @@ def read_graph(path: Path, *, free: tuple[int, ...] = (0,)) -> onnx.ModelProto:
     """
     try:
         model = onnx.load(str(path))
-        onnx.checker.check_model(model)
-    except Exception as error:
+    except Exception as error:  # protobuf's own errors share no base but Exception
         raise WeightsError(f"{path} is not a readable ONNX model: {error}") from error
     _fold_constants(model.graph)
     _keep_data_inputs(model.graph)
     if len(model.graph.input) != 1:
         names = ", ".join(value.name for value in model.graph.input) or "none"
         raise WeightsError(f"{path}: expected one input, the image, got: {names}")
-    _free_axes(model.graph, free)
+    _free_lengths(model.graph, free)
     return model
 
 
@@ -88,17 +86,15 @@ def _keep_data_inputs(graph: onnx.GraphProto) -> None:
     graph.input.extend(data)
 
 
-def _free_axes(graph: onnx.GraphProto, axes: tuple[int, ...]) -> None:
-    """Replace recorded lengths by symbols; outputs lose every length that may follow from them."""
-    dims = graph.input[0].type.tensor_type.shape.dim
-    for axis in axes:
-        dims[axis].dim_param = f"axis{axis}"
+def _free_lengths(graph: onnx.GraphProto, free: Literal["batch", "image"]) -> None:
+    """Replace recorded lengths by symbols, and forget those of outputs that may follow from them."""
+    for axis in (0,) if free == "batch" else (2, 3):
+        graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"{free}_{axis}"
     for value in graph.output:
-        for index, dim in enumerate(value.type.tensor_type.shape.dim):
-            if index == 0 and axes == (0,):
-                dim.dim_param = "axis0"
-            elif axes != (0,):
-                dim.dim_param = f"{value.name}_{index}"
+        if free == "image":
+            value.type.tensor_type.ClearField("shape")
+        elif value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch_0"
 
 
 def _dequantise(inputs: list[NDArray[Any]], options: Attributes) -> NDArray[Any]:

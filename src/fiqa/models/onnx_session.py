@@ -37,16 +37,20 @@ class Session:
         options.log_severity_level = 3
         try:
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
+        except Exception as error:  # onnxruntime's errors share no base but Exception
             raise WeightsError(f"onnxruntime cannot run this model: {error}") from error
         self._model, self._threads, self._session = model, threads, session
         self._input = session.get_inputs()[0].name
         self.output_names = tuple(output.name for output in session.get_outputs())
-        self.output_shape = tuple(session.get_outputs()[0].shape)
 
     def __call__(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """All outputs for one float32 input array."""
-        return list(self._session.run(None, {self._input: batch}))
+        """All outputs for one float32 input array; one of the wrong shape is a WeightsError."""
+        try:
+            return list(self._session.run(None, {self._input: batch}))
+        except Exception as error:
+            raise WeightsError(
+                f"this model does not take an input of shape {batch.shape}: {error}"
+            ) from error
 
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self._model, "threads": self._threads}
@@ -61,16 +65,26 @@ class OnnxRecogniser:
     def __init__(
         self, name: str, spec: InputSpec, *, model: onnx.ModelProto, threads: int | None = None
     ) -> None:
-        """Plan the network; arguments as for `Session`.
+        """Plan the network and try it on two black crops.
+
+        Args:
+            name: Name in results.
+            spec: How the network wants its crops.
+            model: A plain model, as `read_graph` gives it.
+            threads: Cores a run may use; None takes all of them.
 
         Raises:
-            WeightsError: If the output is not one row of known length a crop.
+            WeightsError: If the network cannot run, does not take crops as in `spec`, or does not return one
+                row a crop.
         """
         self.name, self.spec = name, spec
         self._session = Session(model, threads=threads)
-        shape = self._session.output_shape
-        if len(shape) != 2 or not isinstance(shape[1], int):
-            raise WeightsError(f"recogniser {name}: expected an output (n, dimension), got {shape}")
+        black = np.zeros((2, spec.size, spec.size, 3), np.uint8)
+        shape = self._session(spec.prepare(black))[0].shape
+        if len(shape) != 2 or shape[0] != 2:
+            raise WeightsError(
+                f"recogniser {name}: expected an output (2, dimension) for 2 crops, got {shape}"
+            )
         self.dimension = shape[1]
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
