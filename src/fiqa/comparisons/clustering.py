@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arrays import positions
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress, silent
 from ..core.types import EmbeddingSet, SampleSet
@@ -47,13 +48,13 @@ def cluster_samples(
     seed: int = 0,
 ) -> Clustering:
     """Cluster the samples of each subject; rows follow `samples`. See `cluster_subjects`."""
-    vectors = embeddings.at(samples.sample_ids).vectors
-    codes = samples.subject_codes()
-    return cluster_subjects(vectors, codes, clusters=clusters, n_init=n_init, seed=seed)
+    rows = positions(samples.sample_ids, embeddings.sample_ids, what=f"embeddings of {embeddings.recogniser}")
+    vectors = UnitVectors(embeddings.vectors, rows)
+    return cluster_subjects(vectors, samples.subject_codes(), clusters=clusters, n_init=n_init, seed=seed)
 
 
 def cluster_subjects(
-    vectors: NDArray[np.floating],
+    vectors: UnitVectors,
     subjects: NDArray[np.integer],
     *,
     clusters: int,
@@ -72,7 +73,7 @@ def cluster_subjects(
     clusters do not depend on the other subjects.
 
     Args:
-        vectors: (n, d) unit vectors, float16 or float32, may be memory-mapped.
+        vectors: A unit vector of each sample.
         subjects: (n,) subject codes.
         clusters: Most clusters of a subject, 1 or more.
         n_init: Runs from different seeds, of which the one of lowest inertia is kept.
@@ -92,7 +93,7 @@ def cluster_subjects(
     if len(vectors) != len(subjects):
         raise DataError(f"{len(subjects)} subject codes for {len(vectors)} vectors")
     layout = Partition.of(subjects, np.zeros(len(subjects), np.int64))
-    task = partial(_cluster_part, UnitVectors(vectors), layout, (clusters, n_init, seed))
+    task = partial(_cluster_part, vectors, layout, (clusters, n_init, seed))
     results = (execute or in_threads())(task, layout.parts(), progress)
     codes = np.empty(len(layout), np.int64)
     codes[layout.rows] = np.concatenate([labels for labels, _ in results])
@@ -104,12 +105,10 @@ def _cluster_part(
     vectors: UnitVectors, layout: Partition, settings: tuple[int, int, int], part: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Cluster codes by place and inertia by subject of a range of subjects."""
-    starts = layout.subject_starts
     codes: list[NDArray[np.int64]] = []
     inertia: list[NDArray[np.float64]] = []
-    for first, stop in layout.batches(part):
-        block = vectors.read(layout.rows[starts[first] : starts[stop]])
-        labels, costs = _cluster_block(block, starts[first : stop + 1] - starts[first], *settings)
+    for _, batch in layout.batches(part):
+        labels, costs = _cluster_block(vectors.read(batch.rows), batch.subject_starts, *settings)
         codes.append(labels)
         inertia.append(costs)
     return np.concatenate(codes), np.concatenate(inertia)

@@ -31,23 +31,25 @@ def draw_mated_pairs(
     techniques, IWBF 2023, arXiv 2305.14856.
     """
     layout = Partition.of(samples.subject_codes(), clusters)
-    partners = draw_partners(layout, (0, layout.n_subjects), seed=seed, repetition=repetition)
+    partners = draw_partners(layout, seed=seed, repetition=repetition)
     first, second = np.repeat(layout.rows, layout.draws), layout.rows[partners]
     return _pairs(samples, first, second, mated=True)
 
 
-def draw_partners(
-    layout: Partition, part: tuple[int, int], *, seed: int, repetition: int
-) -> NDArray[np.int32]:
-    """Places of the drawn partners of a range of subjects, place by place and cluster by cluster.
+def draw_partners(layout: Partition, *, seed: int, repetition: int, offset: int = 0) -> NDArray[np.int32]:
+    """Places of the drawn partners, place by place and cluster by cluster.
 
-    The first place of pair p is entry p of ``np.repeat(places, layout.draws[places])``.
+    The first place of pair p is entry p of ``np.repeat(np.arange(n), layout.draws)``.
+
+    Args:
+        layout: Samples by subject and cluster.
+        seed: Seed of all repetitions.
+        repetition: Which of the independent draws.
+        offset: Place of the first sample in the layout that this one was cut from.
     """
-    starts = layout.subject_starts
-    draws = layout.draws[starts[part[0]] : starts[part[1]]]
-    partners = np.empty(draws.sum(), np.int32)
-    key = mix(mix(np.uint64(seed)) + np.uint64(repetition))
-    _draw(starts, layout.first_clusters, layout.cluster_starts, part[0], part[1], key, partners)
+    partners = np.empty(layout.draws.sum(), np.int32)
+    starts = layout.subject_starts, layout.first_clusters, layout.cluster_starts
+    _draw(*starts, np.uint64(seed), np.uint64(repetition), np.uint64(offset), partners)
     return partners
 
 
@@ -106,15 +108,15 @@ def _draw(
     subject_starts: NDArray[np.int64],
     first_clusters: NDArray[np.int64],
     cluster_starts: NDArray[np.int64],
-    first: int,
-    stop: int,
-    key: np.uint64,
+    seed: np.uint64,
+    repetition: np.uint64,
+    offset: np.uint64,
     partners: NDArray[np.int32],
 ) -> None:
-    pair = 0
-    for s in range(first, stop):
+    pair, key = 0, mix(mix(seed) + repetition)
+    for s in range(len(subject_starts) - 1):
         for place in range(subject_starts[s], subject_starts[s + 1]):
-            state = mix(key + np.uint64(place) * GOLDEN)
+            state = mix(key + (offset + np.uint64(place)) * GOLDEN)
             for c in range(first_clusters[s], first_clusters[s + 1]):
                 start, end = cluster_starts[c], cluster_starts[c + 1]
                 if start <= place < end:

@@ -107,12 +107,25 @@ class Partition:
         bounds = np.unique(np.concatenate(([0], edges, [self.n_subjects]))).tolist()
         return list(pairwise(bounds))
 
-    def batches(self, part: tuple[int, int]) -> Iterator[tuple[int, int]]:
-        """Split a range of subjects into ranges of at most 4,096 samples, or one larger subject each."""
+    def batches(self, part: tuple[int, int]) -> Iterator[tuple[int, Partition]]:
+        """Cut a range of subjects into small layouts of their own, each with its first place in this one.
+
+        A batch holds at most 4,096 samples, or one larger subject.
+        """
         first, last = part
         while first < last:
             limit = self.subject_starts[first] + _BATCH_ROWS
             stop = int(np.searchsorted(self.subject_starts, limit, side="right")) - 1
             stop = min(max(stop, first + 1), last)
-            yield first, stop
+            start, end = self.subject_starts[first], self.subject_starts[stop]
+            clusters = slice(self.first_clusters[first], self.first_clusters[stop] + 1)
+            yield (
+                int(start),
+                Partition(
+                    self.rows[start:end],
+                    self.subject_starts[first : stop + 1] - start,
+                    self.cluster_starts[clusters] - start,
+                    self.first_clusters[first : stop + 1] - clusters.start,
+                ),
+            )
             first = stop

@@ -26,10 +26,12 @@ class UnitVectors:
     array is pickled with its values.
 
     Attributes:
-        array: (n, d) float16 or float32 rows of unit length; other float types are converted.
+        array: (m, d) float16 or float32 rows of unit length; other float types are converted.
+        rows: (n,) row of each sample, or None where samples and rows are the same.
     """
 
     array: NDArray[np.floating]
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         array = self.array
@@ -40,20 +42,22 @@ class UnitVectors:
         object.__setattr__(self, "array", frozen(array))
 
     def __len__(self) -> int:
-        return len(self.array)
+        return len(self.array if self.rows is None else self.rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         array = self.array
         if isinstance(array, np.memmap) and array.filename is not None:
-            return _reopen, (Path(array.filename), array.dtype.str, array.shape, _file_offset(array))
-        return UnitVectors, (np.asarray(array),)
+            place = (Path(array.filename), array.dtype.str, array.shape, _file_offset(array))
+            return _reopen, (place, self.rows)
+        return UnitVectors, (np.asarray(array), self.rows)
 
-    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The rows (m,) as float32 (m, d).
+    def read(self, samples: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of k samples as float32 (k, d).
 
         Raises:
             DataError: If one of them is not of unit length (NaN and zero vectors included).
         """
+        rows = samples if self.rows is None else self.rows[samples]
         block = np.empty((len(rows), self.array.shape[1]), np.float32)
         plain = np.asarray(self.array)
         if plain.dtype == np.float16:
@@ -65,7 +69,7 @@ class UnitVectors:
         bad = np.flatnonzero(~(np.abs(lengths - 1.0) <= _LENGTH_TOLERANCE))
         if bad.size:
             raise DataError(
-                f"vectors must have unit length: rows {first_few(rows[bad])} do not "
+                f"vectors must have unit length: those of samples {first_few(samples[bad])} do not "
                 f"(length {lengths[bad[0]]:.4g}); divide each vector by its norm and drop zero vectors"
             )
         return block
@@ -94,5 +98,6 @@ def _file_offset(array: np.memmap[Any, Any]) -> int:
     return int(mapped_from + array.__array_interface__["data"][0] - mapped_at)
 
 
-def _reopen(path: Path, dtype: str, shape: tuple[int, int], offset: int) -> UnitVectors:
-    return UnitVectors(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
+def _reopen(place: tuple[Path, str, tuple[int, int], int], rows: NDArray[np.int64] | None) -> UnitVectors:
+    path, dtype, shape, offset = place
+    return UnitVectors(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape), rows)

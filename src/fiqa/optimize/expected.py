@@ -1,0 +1,194 @@
+"""Every mated pair with the probability that it is drawn: the limit of ever more repetitions.
+
+Image s draws image t of another cluster of its subject with probability w(t) = 1 / |cluster(t)|. The rank
+of a drawn pair is the expected number of *other* pairs of lower similarity, those of equal similarity
+counting one half:
+
+    T(s, t) = sum of w(v) over pairs (u, v) below  +  (sum of w(v) over pairs (u, v) equal  -  w(t)) / 2.
+
+An image's mean pair rank is a **ratio of expectations**: the expected sum of the ranks credited to it over
+the expected number of pairs credited to it, each draw taken as independent of all others. (The published
+average is the expectation of the ratio, over repetitions that credit the image with a pair at all.)
+
+Two passes over the Gram matrix of each subject suffice: one adds up a histogram of similarities, whose
+running sum turns any similarity into a rank; one looks up each pair's rank and credits it. Both use panels of
+64 rows above the diagonal, so memory does not grow with a subject beyond its vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..comparisons.compiled import compiled
+from ..comparisons.execution import Execute
+from ..comparisons.partition import Partition
+from ..comparisons.vectors import UnitVectors
+from ..core.protocols import Progress, silent
+from .bins import BINS, bin_of
+from .credit import credit_share
+
+_ONE = 1 << 28
+_PANEL = 64
+
+
+@dataclass(frozen=True, eq=False)
+class RankTable:
+    """Similarity to rank, for the mated pairs of one recogniser.
+
+    Attributes:
+        counts: (BINS,) expected number of drawn pairs of each bin, in units of 2**-28: integers, so that
+            sums do not depend on how the work was split.
+        n_pairs: Number of pairs in one draw.
+    """
+
+    counts: NDArray[np.int64]
+    n_pairs: int
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(BINS,) expected number of drawn pairs of each bin."""
+        return self.counts / _ONE
+
+    @property
+    def ranks(self) -> NDArray[np.float64]:
+        """(BINS,) pairs in lower bins plus half of those in the same bin."""
+        return (np.cumsum(self.counts) - self.counts / 2) / _ONE
+
+    @property
+    def resolution(self) -> float:
+        """Largest error of a rank through binning, as a share of all pairs: half of the fullest bin."""
+        return float(self.weights.max() / 2 / self.n_pairs)
+
+
+def rank_table(
+    vectors: UnitVectors, layout: Partition, *, execute: Execute, progress: Progress = silent
+) -> RankTable:
+    """First pass: the weighted histogram of mated similarities across clusters."""
+    parts = execute(partial(_count_part, vectors, layout), layout.parts(), progress)
+    return RankTable(np.sum(parts, axis=0), int(layout.draws.sum()))
+
+
+def credited_sums(
+    vectors: UnitVectors,
+    layout: Partition,
+    *,
+    ranks: NDArray[np.float64],
+    strength: NDArray[np.float64],
+    soft: bool,
+    execute: Execute,
+    progress: Progress = silent,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Second pass: sums of credited pair ranks and numbers of credited pairs, both (n,) by sample.
+
+    Args:
+        vectors: (n, d) unit vectors.
+        layout: Samples by subject and cluster.
+        ranks: (BINS,) rank of each bin, as in `RankTable.ranks`.
+        strength: (n,) by sample, from `credit.strengths`.
+        soft: Whether both images of a pair share its credit.
+        execute: Where to run.
+        progress: Told how many parts are done.
+    """
+    task = partial(_credit_part, vectors, layout, ranks, strength[layout.rows], soft)
+    parts = execute(task, layout.parts(), progress)
+    sums, weight = np.concatenate(parts, axis=1)
+    return layout.scatter(sums), layout.scatter(weight)
+
+
+def _count_part(vectors: UnitVectors, layout: Partition, part: tuple[int, int]) -> NDArray[np.int64]:
+    counts = np.zeros(BINS, np.int64)
+    for _, batch in layout.batches(part):
+        block, sizes = vectors.read(batch.rows), batch.cluster_sizes
+        weights = (_ONE + sizes // 2) // sizes
+        _count_pairs(block, batch.subject_starts, batch.cluster_ends, weights, counts)
+    return counts
+
+
+def _credit_part(
+    vectors: UnitVectors,
+    layout: Partition,
+    ranks: NDArray[np.float64],
+    strength: NDArray[np.float64],
+    soft: bool,
+    part: tuple[int, int],
+) -> NDArray[np.float64]:
+    results = []
+    for start, batch in layout.batches(part):
+        block, weights = vectors.read(batch.rows), 1.0 / batch.cluster_sizes
+        own = strength[start : start + len(batch)]
+        credit = np.zeros((2, len(batch)))
+        _credit_pairs(block, batch.subject_starts, batch.cluster_ends, weights, ranks, own, soft, credit)
+        results.append(credit)
+    return np.concatenate(results, axis=1)
+
+
+@compiled
+def _panel(
+    block: NDArray[np.float32], top: int, bottom: int, end: int, buffer: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Similarities of rows top..bottom-1 with rows top..end-1."""
+    panel = buffer[: (bottom - top) * (end - top)].reshape(bottom - top, end - top)
+    np.dot(block[top:bottom], block[top:end].T, panel)
+    return panel
+
+
+@compiled
+def _count_pairs(
+    block: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    weights: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Add both directions of every pair across clusters to the histogram."""
+    buffer = np.empty(_PANEL * np.diff(starts).max(), np.float32)
+    for s in range(len(starts) - 1):
+        end = starts[s + 1]
+        if ends[starts[s]] == end:
+            continue
+        for top in range(starts[s], end, _PANEL):
+            bottom = min(top + _PANEL, end)
+            panel = _panel(block, top, bottom, end, buffer)
+            for i in range(top, bottom):
+                for j in range(ends[i], end):
+                    counts[bin_of(panel[i - top, j - top])] += weights[i] + weights[j]
+
+
+@compiled
+def _credit_pairs(
+    block: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    ranks: NDArray[np.float64],
+    strength: NDArray[np.float64],
+    soft: bool,
+    credit: NDArray[np.float64],
+) -> None:
+    """Add the ranks (row 0) and numbers (row 1) of both directions of every pair to its images."""
+    buffer = np.empty(_PANEL * np.diff(starts).max(), np.float32)
+    sums, numbers = credit[0], credit[1]
+    halves = weights * weights / 2.0
+    for s in range(len(starts) - 1):
+        end = starts[s + 1]
+        if ends[starts[s]] == end:
+            continue
+        for top in range(starts[s], end, _PANEL):
+            bottom = min(top + _PANEL, end)
+            panel = _panel(block, top, bottom, end, buffer)
+            for i in range(top, bottom):
+                own_sum, own_number = 0.0, 0.0
+                for j in range(ends[i], end):
+                    number = weights[i] + weights[j]
+                    rank = ranks[bin_of(panel[i - top, j - top])] * number - (halves[i] + halves[j])
+                    share = credit_share(strength[i], strength[j], soft)
+                    own_sum += share * rank
+                    own_number += share * number
+                    sums[j] += (1.0 - share) * rank
+                    numbers[j] += (1.0 - share) * number
+                sums[i] += own_sum
+                numbers[i] += own_number

@@ -1,0 +1,164 @@
+"""Mated pairs as drawn: ranked by similarity, each credited to its worse image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..comparisons.compiled import compiled, compiled_sums
+from ..comparisons.execution import Execute
+from ..comparisons.pairing import draw_partners
+from ..comparisons.partition import Partition
+from ..comparisons.vectors import UnitVectors
+from ..core.arrays import same_length
+from ..core.errors import DataError
+from ..core.protocols import Progress, silent
+from .credit import Credit, credit_share
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnPairs:
+    """Mated pairs of one draw.
+
+    Attributes:
+        first: (p,) index of the image that drew.
+        second: (p,) index of the image it drew.
+        similarity: (m, p) float32 similarity by each of m recognisers.
+    """
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    similarity: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        similarity = np.atleast_2d(np.asarray(self.similarity, np.float32))
+        object.__setattr__(self, "similarity", similarity)
+        same_length(first=self.first, second=self.second, similarity=similarity[0])
+
+    def without_repeats(self) -> DrawnPairs:
+        """The same pairs without exact repeats, the first of each kept in its place."""
+        keys = self.first.astype(np.int64) << 32 | self.second
+        kept = np.sort(np.unique(keys, return_index=True)[1])
+        return DrawnPairs(self.first[kept], self.second[kept], self.similarity[:, kept])
+
+    def credit(self, strength: NDArray[np.float64], *, soft: bool = False) -> Credit:
+        """Mean rank of the pairs credited to each image.
+
+        Args:
+            strength: (n,) from `credit.strengths`, by the index that the pairs use.
+            soft: Whether both images of a pair share its credit.
+
+        Raises:
+            DataError: If there are no pairs, or 2**32 and more.
+        """
+        if not 0 < len(self.first) < 2**32:
+            raise DataError(f"a draw ranks 1 to 2**32-1 pairs, got {len(self.first)}")
+        sums = np.zeros((len(self.similarity), len(strength)))
+        weight = np.zeros(len(strength))
+        for total, similarity in zip(sums, self.similarity, strict=True):
+            weight[:] = 0.0
+            _add_credit(self.first, self.second, pair_ranks(similarity), strength, soft, total, weight)
+        return Credit.of_sums(sums, weight, len(self.first))
+
+
+def pair_ranks(similarity: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Position of each pair in ascending order of similarity, 0..p-1; equal ones keep their order."""
+    keys = np.empty(len(similarity), np.uint64)
+    _pack_keys(similarity.view(np.uint32), keys)
+    keys.sort()
+    ranks = np.empty(len(similarity), np.uint32)
+    _unpack_ranks(keys, ranks)
+    return ranks
+
+
+def draw_pairs(
+    vectors: Sequence[UnitVectors],
+    layout: Partition,
+    *,
+    seed: int,
+    repetition: int,
+    execute: Execute,
+    progress: Progress = silent,
+) -> DrawnPairs:
+    """One draw of mated pairs across clusters, compared by each recogniser; indices are places.
+
+    See `comparisons.pairing.draw_mated_pairs`. A pair (a, b) is never drawn twice.
+    """
+    task = partial(_draw_part, tuple(vectors), layout, seed, repetition)
+    parts = execute(task, layout.parts(), progress)
+    first = np.repeat(np.arange(len(layout), dtype=np.int32), layout.draws)
+    second = np.concatenate([partners for partners, _ in parts])
+    return DrawnPairs(first, second, np.concatenate([similarity for _, similarity in parts], axis=1))
+
+
+def _draw_part(
+    vectors: tuple[UnitVectors, ...], layout: Partition, seed: int, repetition: int, part: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Partners by place and their similarity (m, p) for a range of subjects."""
+    second, similarity = [], []
+    for start, batch in layout.batches(part):
+        partners = draw_partners(batch, seed=seed, repetition=repetition, offset=start)
+        own = np.repeat(np.arange(len(batch), dtype=np.int32), batch.draws)
+        compared = np.empty((len(vectors), len(own)), np.float32)
+        for row, source in zip(compared, vectors, strict=True):
+            _compare_pairs(source.read(batch.rows), own, partners, row)
+        second.append(partners + np.int32(start))
+        similarity.append(compared)
+    return np.concatenate(second), np.concatenate(similarity, axis=1)
+
+
+@compiled_sums
+def _compare_pairs(
+    block: NDArray[np.float32],
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
+    similarity: NDArray[np.float32],
+) -> None:
+    for p in range(len(first)):
+        a, b = block[first[p]], block[second[p]]
+        product = np.float32(0.0)
+        for k in range(block.shape[1]):
+            product += a[k] * b[k]
+        similarity[p] = product
+
+
+@compiled
+def _pack_keys(bits: NDArray[np.uint32], keys: NDArray[np.uint64]) -> None:
+    """Integers that sort as (similarity, position) do: flipped float bits above, the position below.
+
+    All keys differ, so any sort of them is a stable sort of the similarities.
+    """
+    sign = np.uint32(0x80000000)
+    for p in range(len(bits)):
+        value = np.uint32(0) if bits[p] == sign else bits[p]
+        ordered = ~value if value & sign else value | sign
+        keys[p] = (np.uint64(ordered) << np.uint64(32)) | np.uint64(p)
+
+
+@compiled
+def _unpack_ranks(keys: NDArray[np.uint64], ranks: NDArray[np.uint32]) -> None:
+    for rank in range(len(keys)):
+        ranks[np.uint32(keys[rank])] = rank
+
+
+@compiled
+def _add_credit(
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
+    ranks: NDArray[np.uint32],
+    strength: NDArray[np.float64],
+    soft: bool,
+    sums: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> None:
+    for p in range(len(ranks)):
+        a, b = first[p], second[p]
+        share = credit_share(strength[a], strength[b], soft)
+        sums[a] += share * ranks[p]
+        weight[a] += share
+        sums[b] += (1.0 - share) * ranks[p]
+        weight[b] += 1.0 - share
