@@ -3,11 +3,12 @@
 Pairs of one subject succeed and fail together, so subjects are drawn, not pairs: each replicate draws as
 many subjects as there are, with replacement. A mated pair then counts as often as its subject was drawn, a
 non-mated pair as often as the product of both. What was estimated from the data is estimated again in each
-replicate, the threshold included; to hold the threshold, give it.
+replicate, the threshold included; to hold the threshold, give it. Products overstate the spread where
+non-mated pairs share few subjects, so intervals with an estimated threshold are on the safe side.
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile intervals);
 Bolle, Ratha and Pankanti, "Error analysis of pattern recognition systems: the subsets bootstrap", CVIU 2004,
-doi 10.1016/j.cviu.2003.08.002.
+doi 10.1016/j.cviu.2003.08.002; Owen, "The pigeonhole bootstrap", Ann. Appl. Stat. 2007, for the products.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Bootstrap:
             drawn = self.replicates[:, *one] - self.replicates[:, *other]
             changes.append(_interval(self.estimates[one] - self.estimates[other], drawn, confidence))
             tail = 1 + min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
-            p_values.append(min(1.0, 2 * tail / (len(drawn) + 1)))
+            p_values.append(min(1.0, float(2 * tail / (len(drawn) + 1))))
         return tuple(
             Difference(method, baseline, measure, change, p_value, p_holm)
             for (method, baseline), change, p_value, p_holm in zip(
