@@ -42,6 +42,17 @@ def tiny_recogniser(seed: int = 0, *, name: str = "tiny", width: int = 6) -> Tor
     return TorchRecogniser(name, SPEC, module=module)
 
 
+def deep_recogniser() -> TorchRecogniser:
+    """A linear embedding of length 4 and 51 linear layers above it; 104 parameter tensors."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        above = [nn.Linear(4, 4) for _ in range(51)]
+        for layer in above:
+            nn.init.eye_(layer.weight)
+        module = chain(nn.Flatten(), nn.Linear(3 * 16 * 16, 4), *above)
+    return TorchRecogniser("deep", SPEC, module=module)
+
+
 class MemoryCrops:
     """Crops held in memory, with a count of how often they were loaded."""
 

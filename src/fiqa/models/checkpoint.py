@@ -10,6 +10,7 @@ import copy
 import hashlib
 import os
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -120,10 +121,12 @@ def load_regressor(
 def _read(path: Path) -> tuple[RegressorRecord, dict[str, Tensor]]:
     if not path.is_file():
         raise WeightsError(f"there is no regressor checkpoint at {path}; train one or name the file")
+    if not zipfile.is_zipfile(path):
+        raise WeightsError(f"{path} is damaged or no checkpoint; train it anew or fetch it again")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(f"{path} is damaged or no checkpoint of plain tensors") from error
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise WeightsError(f"{path} holds more than plain tensors and was not opened") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise WeightsError(f"{path} is no {FORMAT} file; expected one written by this package's training")
     if content["version"] > VERSION:

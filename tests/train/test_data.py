@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from fiqa.core.errors import DataError
+from fiqa.core.types import QualityScores, SampleSet
+from fiqa.train.data import mean_ranks, spearman, split_by_subject, targets_of
+
+
+def samples_of(subjects: list[int]) -> SampleSet:
+    ids = np.array([f"{subject}/{row}" for row, subject in enumerate(subjects)])
+    return SampleSet(ids, np.array([f"subject {subject}" for subject in subjects]))
+
+
+def test_targets_follow_the_samples_and_span_zero_to_one() -> None:
+    samples = SampleSet(np.array(["c", "a", "d", "b"]), np.array(["x", "x", "y", "y"]))
+    labels = QualityScores(np.array(["a", "b", "c", "d", "e"]), np.array([2.0, 6.0, 3.0, 3.0, 99.0]), "m")
+    np.testing.assert_array_equal(targets_of(labels, samples, scaling="minmax"), [0.25, 0, 0.25, 1])
+    np.testing.assert_allclose(targets_of(labels, samples, scaling="rank"), [0.5, 0, 0.5, 1])
+
+
+def test_samples_without_a_label_are_named() -> None:
+    labels = QualityScores(np.array(["0/0"]), np.array([1.0]), "sdd_fiqa")
+    with pytest.raises(DataError, match="sdd_fiqa: 4 of 5 ids are missing, first 1/1, 2/2, 3/3 and 1 more"):
+        targets_of(labels, samples_of([0, 1, 2, 3, 4]), scaling="rank")
+
+
+@pytest.mark.parametrize("scaling", ["minmax", "rank"])
+def test_constant_labels_are_refused(scaling: str) -> None:
+    samples = samples_of([0, 0, 1])
+    labels = QualityScores(samples.sample_ids, np.full(3, 2.0), "norm")
+    with pytest.raises(DataError, match="labels of norm are constant over the 3 crops"):
+        targets_of(labels, samples, scaling=scaling)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=20))
+def test_mean_ranks_have_a_slow_twin(values: list[int]) -> None:
+    twin = [sum(v < x for v in values) + (sum(v == x for v in values) - 1) / 2 for x in values]
+    np.testing.assert_allclose(mean_ranks(np.array(values, float)), twin)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=20))
+def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
+    first, second = np.array(pairs, float).T
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        assert spearman(first, second) is None
+    else:
+        assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-12)
+
+
+@given(
+    subjects=st.lists(st.integers(0, 30), min_size=2, max_size=120).filter(lambda s: len(set(s)) > 1),
+    fraction=st.floats(0.01, 0.5),
+    seed=st.integers(0, 5),
+)
+def test_no_subject_is_on_both_sides(subjects: list[int], fraction: float, seed: int) -> None:
+    samples = samples_of(subjects)
+    targets = np.random.default_rng(seed).uniform(size=len(subjects)).astype(np.float32)
+    split = split_by_subject(samples, targets, fraction=fraction, seed=seed)
+    sides = [set(samples.subject_ids[rows]) for rows in split]
+    assert not sides[0] & sides[1]
+    assert len(split.training)
+    assert len(split.validation)
+    assert sorted([*split.training, *split.validation]) == list(range(len(subjects)))
+    again = split_by_subject(samples, targets, fraction=fraction, seed=seed)
+    assert all(np.array_equal(a, b) for a, b in zip(split, again, strict=True))
+
+
+def test_every_kth_subject_by_mean_target_is_held_out() -> None:
+    samples = samples_of([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5])
+    means = np.array([0.5, 0.1, 0.9, 0.3, 0.7, 0.2])
+    targets = np.concatenate([means - 0.05, means + 0.05]).astype(np.float32)
+    seen = set()
+    for seed in range(20):
+        rows = split_by_subject(samples, targets, fraction=1 / 3, seed=seed).validation
+        seen.add(tuple(sorted(set(samples.subject_ids[rows]))))
+    named = {("subject 1", "subject 0"), ("subject 5", "subject 4"), ("subject 3", "subject 2")}
+    assert seen == {tuple(sorted(pair)) for pair in named}
+
+
+def test_one_subject_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="needs 2 subjects or more, got 1"):
+        split_by_subject(samples_of([4, 4]), np.array([0, 1], np.float32), fraction=0.1, seed=0)
