@@ -20,6 +20,7 @@ from ..core.arrays import first_few
 from ..core.errors import DataError
 from ..core.types import EmbeddingSet, QualityScores
 from .atomic import atomic
+from .tables import naming
 
 _PLAIN = frozenset({str, bytes, bool, int, float, type(None)})
 _OPEN = object()
@@ -71,7 +72,8 @@ def read_pickled_embeddings(path: Path, *, recogniser: str) -> EmbeddingSet:
     bad = ~(np.isfinite(norms) & (norms > 0))
     if bad.any():
         raise DataError(f"{path}: vectors are zero or not finite at {first_few(sample_ids[bad])}")
-    return EmbeddingSet(sample_ids, vectors / norms[:, None], norms, recogniser)
+    with naming(path):
+        return EmbeddingSet(sample_ids, vectors / norms[:, None], norms, recogniser)
 
 
 def read_pickled_scores(path: Path) -> QualityScores:
@@ -85,7 +87,8 @@ def read_pickled_scores(path: Path) -> QualityScores:
         values = np.array([float(value) for value in named.values()])
     except (TypeError, ValueError) as error:
         raise DataError(f"{path} must hold one number for each sample: {error}") from error
-    return QualityScores(np.array(list(named)), values, path.stem)
+    with naming(path):
+        return QualityScores(np.array(list(named)), values, path.stem)
 
 
 def read_pickled_clusters(path: Path) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.int64]]:
@@ -114,7 +117,8 @@ def read_pickled_clusters(path: Path) -> tuple[NDArray[np.str_], NDArray[np.str_
 def _dictionary(path: Path, what: str) -> dict[str, Any]:
     mapping = read_pickle(path)
     if not isinstance(mapping, dict) or not mapping:
-        raise DataError(f"{path} must hold a dictionary from name to {what}, got {type(mapping).__name__}")
+        got = "an empty one" if mapping == {} else type(mapping).__name__
+        raise DataError(f"{path} must hold a dictionary from name to {what}, got {got}")
     return {str(name): value for name, value in mapping.items()}
 
 

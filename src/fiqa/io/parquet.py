@@ -30,7 +30,8 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         DataError: If the file is no Parquet file or a column holds nulls.
     """
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read()
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} is no whole Parquet file: {error}") from error
     header = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))

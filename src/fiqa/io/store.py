@@ -166,7 +166,7 @@ def read_pairs(path: Path) -> PairSet:
 def pairs_of(table: Table) -> PairSet:
     """The pairs in a table that also holds other columns."""
     with naming(table.source):
-        folds = table.numbers("fold").astype(np.int32) if "fold" in table else None
+        folds = table.integers("fold").astype(np.int32) if "fold" in table else None
         return pair_set(table.texts("first"), table.texts("second"), mated=table.flags("mated"), folds=folds)
 
 

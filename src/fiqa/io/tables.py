@@ -70,6 +70,18 @@ class Table:
             bad = [row for row, cell in enumerate(column.tolist()) if not _is_number(cell)]
             raise self._refusal(name, "a number", bad) from None
 
+    def integers(self, name: str) -> NDArray[np.int64]:
+        """A column as whole numbers.
+
+        Raises:
+            DataError: If a cell is none, naming its line.
+        """
+        numbers = self.numbers(name)
+        bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.rint(numbers))))
+        if bad.size:
+            raise self._refusal(name, "a whole number", bad.tolist())
+        return numbers.astype(np.int64)
+
     def flags(self, name: str) -> NDArray[np.bool_]:
         """A column of 0/1 or false/true as bool.
 
