@@ -5,6 +5,7 @@ from torch import nn
 
 from fiqa.core.errors import SettingsError
 from fiqa.models.onnx_torch import OnnxModule
+from fiqa.models.recognisers import load_torch_recogniser
 from fiqa.models.regressor import Regressor
 from fiqa.train.groups import last_block_cut, last_block_groups, published_groups
 from networks import chain, tiny_recogniser
@@ -68,3 +69,13 @@ def test_a_network_without_such_a_cut_is_refused() -> None:
         SettingsError, match=r"no cut leaves 10 parameter tensors above it \(cut points: t1, t2, t3\)"
     ):
         last_block_cut(deep(4))
+
+
+def test_the_last_block_of_sface_is_its_last_convolution_and_embedding() -> None:
+    module = load_torch_recogniser("sface").module
+    cut = last_block_cut(module)
+    kinds = [type(layer).__name__ for layer in module.split(cut)[1].layers.values()]
+    assert cut == "conv_14_dw_relu"
+    assert kinds == [
+        *("Conv2d", "BatchNorm2d", "PReLU", "BatchNorm2d", "Dropout", "Flatten", "Linear", "BatchNorm1d")
+    ]

@@ -17,8 +17,13 @@ Inputs = Callable[[NDArray[np.int64]], Tensor]
 
 
 def pixels(images: CropSource, spec: InputSpec, *, device: str) -> Inputs:
-    """Batches of prepared crops (k, 3, size, size)."""
-    return lambda rows: torch.from_numpy(spec.prepare(images.load(rows).images)).to(device)
+    """Batches of prepared crops (k, 3, size, size), channels last in memory: convolutions run faster so."""
+
+    def batch(rows: NDArray[np.int64]) -> Tensor:
+        prepared = torch.from_numpy(spec.prepare(images.load(rows).images))
+        return prepared.to(device, memory_format=torch.channels_last)
+
+    return batch
 
 
 def activations(features: NDArray[np.float16], *, device: str) -> Inputs:

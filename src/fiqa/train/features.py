@@ -25,7 +25,9 @@ from ..io.atomic import atomic
 from ..io.parts import Parts
 from ..models.checkpoint import state_digest
 from ..models.onnx_torch import OnnxModule
+from .batches import Inputs, pixels
 from .data import CropSource
+from .settings import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,13 @@ _BATCH = 32
 
 
 def cached_features(
-    images: CropSource, lower: OnnxModule, *, spec: InputSpec, cache: Path, progress: Progress = silent
+    images: CropSource,
+    lower: OnnxModule,
+    *,
+    spec: InputSpec,
+    cache: Path,
+    precision: Precision = "float32",
+    progress: Progress = silent,
 ) -> NDArray[np.float16]:
     """Activations of all crops at the end of `lower`, from the cache or computed into it.
 
@@ -46,6 +54,7 @@ def cached_features(
         lower: A network up to a cut, frozen; runs on the device that it is on.
         spec: How it wants its crops.
         cache: Folder of caches, made if absent; may be shared by all trainings.
+        precision: That `lower` computes in.
         progress: Called with (chunks done, chunks in all).
 
     Returns:
@@ -54,15 +63,18 @@ def cached_features(
     Raises:
         DataError: If an activation does not fit into float16, naming the first three samples.
     """
-    key = _key(images, lower, spec)
+    key = _key(images, lower, spec, precision)
     path = cache / f"{key}.npy"
     if not path.exists():
         start, total = time.monotonic(), len(images.samples)
         parts = Parts(cache / f".parts-{key}", key)
+        inputs = pixels(images, spec, device=next(lower.parameters()).device.type)
 
         def chunk(number: int) -> dict[str, NDArray[np.float16]]:
             rows = np.arange(number * _CHUNK, min((number + 1) * _CHUNK, total))
-            return {"features": _activations(images, rows, lower, spec)}
+            block = _activations(lower, inputs, rows, precision)
+            _check(block, images.samples.sample_ids[rows])
+            return {"features": block}
 
         parts.run(math.ceil(total / _CHUNK), chunk, progress=progress)
         _join(parts, path, total)
@@ -85,22 +97,25 @@ def _join(parts: Parts, path: Path, total: int) -> None:
             first += len(block)
 
 
-def _key(images: CropSource, lower: OnnxModule, spec: InputSpec) -> str:
+def _key(images: CropSource, lower: OnnxModule, spec: InputSpec, precision: Precision) -> str:
     """Digest of everything that the features depend on."""
-    parts = [images.digest, state_digest(lower), lower.steps[-1].output, asdict(spec)]
+    parts = [images.digest, state_digest(lower), lower.steps[-1].output, asdict(spec), precision]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 @torch.inference_mode()
 def _activations(
-    images: CropSource, rows: NDArray[np.int64], lower: OnnxModule, spec: InputSpec
+    lower: OnnxModule, inputs: Inputs, rows: NDArray[np.int64], precision: Precision
 ) -> NDArray[np.float16]:
-    device = next(lower.parameters()).device
-    prepared = torch.from_numpy(spec.prepare(images.load(rows).images))
-    parts = [lower(batch.to(device)).half().cpu().numpy() for batch in torch.split(prepared, _BATCH)]
-    block: NDArray[np.float16] = np.concatenate(parts)
+    device = next(lower.parameters()).device.type
+    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+        batches = (rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH))
+        parts = [lower(inputs(batch)).half().contiguous().cpu().numpy() for batch in batches]
+    return np.concatenate(parts)
+
+
+def _check(block: NDArray[np.float16], sample_ids: NDArray[np.str_]) -> None:
     bad = ~np.isfinite(block).reshape(len(block), -1).all(axis=1)
     if bad.any():
-        names = first_few(images.samples.sample_ids[rows[bad]])
+        names = first_few(sample_ids[bad])
         raise DataError(f"activations of {names} are not finite in float16; cut the network elsewhere")
-    return block

@@ -33,8 +33,8 @@ def score_crops(
         images: n crops.
         regressor: As `load_regressor` gives it, in evaluation mode.
         record: What it is.
-        cache: Folder of cached features. A regressor with a cut then runs only above it, from features in
-            float16 that are computed if absent; one without a cut is run whole.
+        cache: Folder of cached features. A regressor with a cut then runs only above it, from features as
+            its training used them, computed if absent; one without a cut is run whole.
         progress: Called with (crops done, n), first over crops whose features are computed, if any.
 
     Returns:
@@ -45,7 +45,10 @@ def score_crops(
         network, inputs = regressor, pixels(images, record.spec, device=device)
     else:
         lower, network = regressor.split(record.cut)
-        features = cached_features(images, lower, spec=record.spec, cache=cache, progress=progress)
+        precision = record.settings["precision"]
+        features = cached_features(
+            images, lower, spec=record.spec, cache=cache, precision=precision, progress=progress
+        )
         inputs = activations(features, device=device)
     values = np.empty(len(images.samples))
     for start in range(0, len(values), _BATCH):

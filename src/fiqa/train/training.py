@@ -97,7 +97,12 @@ def train(
         else:
             lower, learner = regressor.split(record.cut)
             features = cached_features(
-                images, lower, spec=record.spec, cache=cache or own_cache, progress=progress
+                images,
+                lower,
+                spec=record.spec,
+                cache=cache or own_cache,
+                precision=settings.precision,
+                progress=progress,
             )
             inputs = activations(features, device=settings.device)
             groups = last_block_groups(learner, learning_rate=settings.learning_rate)
