@@ -1,0 +1,216 @@
+"""The command line: one command a stage, in running order; options follow from the stage settings."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from .core.errors import FiqaError, SettingsError
+from .pipeline import STAGES
+from .pipeline.settings import Stage
+from .pipeline.study import read_study, run_study
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Face image quality for recognition: score, improve, evaluate.",
+)
+console = Console(stderr=True)
+
+_WORK = "The whole way"
+_STAGES = "Each stage alone, in running order"
+_TABLES = "What is there"
+
+
+@app.callback()
+def _main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show one line a stage and more.")] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=console, show_path=False)],
+    )
+
+
+@app.command(rich_help_panel=_WORK)
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path("demo"),
+    subjects: Annotated[int, typer.Option(help="How many of the 40 subjects to use.")] = 40,
+) -> None:
+    """The whole job on 400 real faces: crop, embed, label, optimise, train, evaluate, report."""
+    from .pipeline.demo import demo_stages, write_photos
+
+    repairs = write_photos(output / "photos", subjects=subjects)
+    console.print(repairs)
+    _run(demo_stages(output), output / "records")
+    typer.echo(output / "report" / "report.html")
+
+
+@app.command(rich_help_panel=_WORK)
+def run(
+    config: Annotated[Path, typer.Argument(help="Study in TOML.")],
+    values: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE for the study's placeholders.")
+    ] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Folder of the records that make a study resumable.")
+    ] = None,
+) -> None:
+    """Run a study; stages whose inputs and settings did not change are skipped."""
+    pairs = [item.partition("=") for item in values or []]
+    if any(not sign for _, sign, _ in pairs):
+        raise SettingsError("--set takes NAME=VALUE")
+    stages = read_study(config, {name: value for name, _, value in pairs})
+    _run(stages, records or Path(f"{config.stem}-records"))
+
+
+@app.command(rich_help_panel=_TABLES)
+def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Quality methods and label sources."""
+    from .methods import METHODS
+
+    _table([vars(entry) for entry in METHODS], as_json)
+
+
+@app.command(rich_help_panel=_TABLES)
+def recognisers(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Recognisers and where their weights come from."""
+    from .models.recognisers import RECOGNISERS
+
+    _table([vars(entry) for entry in RECOGNISERS], as_json)
+
+
+def main() -> None:
+    """Entry point: an expected error is one line and exit code 2, a broken pipe ends quietly."""
+    try:
+        app()
+    except FiqaError as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("stopped; run the same command again to go on where it ended")
+        sys.exit(130)
+
+
+def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
+    """Make a command whose parameters are the fields of the stage."""
+    hints = get_type_hints(kind)
+    toml = typer.Option(help="TOML file of settings; options given here win.")
+    parameters = [
+        inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(_parameter(field, hints[field.name]) for field in fields(kind)),
+        inspect.Parameter(
+            "config",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[Path | None, toml],
+        ),
+    ]
+
+    def command(context: typer.Context, config: Path | None, **given: Any) -> None:
+        values = _read_settings(config) if config else {}
+        for key, value in given.items():
+            explicit = context.get_parameter_source(key).name != "DEFAULT"  # type: ignore[union-attr]
+            if explicit or (key not in values and value not in (None, [])):
+                values[key] = value
+        stage = kind.from_mapping(values)
+        with _bars() as bars:
+            stage.run(_bar(bars, stage))
+        console.print(f"wrote {stage.output}", highlight=False)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = inspect.getdoc(kind)
+    app.command(name, rich_help_panel=_STAGES, short_help=summary)(command)
+
+
+def _parameter(field: Any, hint: Any) -> inspect.Parameter:
+    many = getattr(hint, "__origin__", None) is tuple and get_args(hint)[-1] is Ellipsis
+    annotation = list[get_args(hint)[0]] if many else hint  # type: ignore[misc]
+    metadata = field.metadata
+    if metadata["argument"]:
+        kind: Any = typer.Argument(help=metadata["help"])
+    else:
+        flags = [f"--{field.name.replace('_', '-')}", *(["-o"] if field.name == "output" else [])]
+        kind = typer.Option(*flags, help=metadata["help"])
+    default = None if field.default is MISSING else field.default
+    if field.default is MISSING or many:
+        annotation = annotation | None
+    default = list(default) if isinstance(default, tuple) and many else default
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, kind]
+    )
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
+
+
+def _run(stages: list[Stage], records: Path) -> None:
+    with _bars() as bars:
+
+        def announce(stage: Stage, done: bool) -> Callable[[int, int], None]:
+            if done:
+                bars.console.print(f"[dim]{stage.name:9} {stage.output} is up to date[/dim]", highlight=False)
+            return _bar(bars, stage, visible=not done)
+
+        run_study(stages, records, announce)
+
+
+def _bars() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=console)
+
+
+def _bar(bars: Progress, stage: Stage, *, visible: bool = True) -> Callable[[int, int], None]:
+    task = bars.add_task(f"{stage.name:9} {stage.output.name}", total=None, visible=visible)
+
+    def progress(done: int, total: int) -> None:
+        bars.update(task, completed=done, total=total)
+
+    return progress
+
+
+def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    shown = [key for key in rows[0] if key != "target"]
+    for key in shown:
+        table.add_column(key.replace("_", " "))
+    for row in rows:
+        table.add_row(*(escape(str(row[key])) for key in shown))
+    Console().print(table)
+
+
+for _entry in STAGES:
+    _add_stage(_entry.name, _entry.load(), _entry.summary)

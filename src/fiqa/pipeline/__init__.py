@@ -1,0 +1,19 @@
+"""Stages that join the packages: each reads files, calls one package, writes files.
+
+The stages are listed in running order, which is also the order to read them in.
+"""
+
+from ..core.registry import Entry, Registry
+
+STAGES: Registry[Entry] = Registry(
+    "stage",
+    (
+        Entry("crop", "fiqa.pipeline.crop:Crop", "find, align and (on request) degrade the faces of photos"),
+        Entry("embed", "fiqa.pipeline.embed:Embed", "what a recogniser sees in each face"),
+        Entry("label", "fiqa.pipeline.label:Label", "quality labels from embeddings and subjects"),
+        Entry("score", "fiqa.pipeline.score:Score", "quality scores by a method or a trained model"),
+        Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
+        Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
+        Entry("evaluate", "fiqa.pipeline.evaluate:Evaluate", "error versus discard, tables and a report"),
+    ),
+)

@@ -1,0 +1,51 @@
+"""Recognisers and methods as the settings of a stage name them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from ..core.errors import SettingsError
+from ..core.protocols import InputSpec, QualityMethod
+from ..methods import METHODS, load_method
+from ..models.recognisers import load_recogniser, load_torch_recogniser
+
+REGRESSOR = "regressor.pt"
+
+
+def read_contract(path: Path | None) -> InputSpec | None:
+    """The input contract in a TOML card with keys size, crop, colour, mean, std; None without a path.
+
+    Raises:
+        SettingsError: If the file is no TOML or has an unknown key or value.
+    """
+    if path is None:
+        return None
+    try:
+        return InputSpec(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise SettingsError(f"{path} is no input card with size, crop, colour, mean, std: {error}") from error
+
+
+def build_method(
+    name: str,
+    *,
+    recogniser: str,
+    weights: Path | None = None,
+    contract: Path | None = None,
+    model: Path | None = None,
+    seed: int = 0,
+) -> QualityMethod:
+    """A method that scores crops, with the recogniser or the trained model that it needs.
+
+    Raises:
+        SettingsError: If the method is unknown or a name does not fit it.
+        WeightsError: If weights are absent, altered or do not fit.
+    """
+    needs = METHODS.get(name).needs
+    checkpoint = model / REGRESSOR if model is not None and model.is_dir() else model
+    loaders = {"recogniser": load_recogniser, "torch recogniser": load_torch_recogniser}
+    if needs not in loaders:
+        return load_method(name, checkpoint=checkpoint, seed=seed)
+    backbone = loaders[needs](recogniser, path=weights, contract=read_contract(contract))
+    return load_method(name, backbone, seed=seed)

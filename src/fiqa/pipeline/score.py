@@ -1,0 +1,84 @@
+"""Stage score: quality of each face by a method or a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError, SettingsError
+from ..core.protocols import Progress
+from ..core.types import QualityScores
+from ..io.parts import Parts
+from ..io.store import write_failures, write_scores
+from .models import build_method
+from .settings import Stage, setting
+from .source import Batch, chunks, failure_columns, failures_from, open_source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Stage):
+    """Score photos, crops, or a crop folder; higher = more useful for recognition.
+
+    Columns: sample_id, path, face, score, then the detector's confidence and box and the factors of the
+    method where it has some. Photos without a result are listed in a .failures.csv beside the output.
+    """
+
+    name: ClassVar[str] = "score"
+    photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
+    method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
+    model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
+    recogniser: str = setting("sface", help="Recogniser of the method, or onnx:PATH.")
+    weights: Path | None = setting(None, help="Weights file of the recogniser.")
+    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
+    strict: bool = setting(False, help="Refuse photos with several faces.")
+    aligned: bool = setting(False, help="The images are aligned crops already.")
+    seed: int = setting(0, help="Seed of methods that draw at random.")
+
+    def run(self, progress: Progress) -> None:
+        """Write the scores; a killed run goes on where it ended."""
+        if (self.method is None) == (self.model is None):
+            raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
+        name = self.method or "learned"
+        method = build_method(
+            name,
+            recogniser=self.recogniser,
+            weights=self.weights,
+            contract=self.contract,
+            model=self.model,
+            seed=self.seed,
+        )
+        source = open_source(
+            self.photos, method.spec, aligned=self.aligned, face=self.face, strict=self.strict
+        )
+        todo = chunks(source)
+
+        def work(number: int) -> dict[str, NDArray[Any]]:
+            batch: Batch = source.load(todo[number])
+            factors = method.factors(batch.crops) if hasattr(method, "factors") else {}
+            paths = batch.samples.paths
+            return {
+                "sample_id": batch.samples.sample_ids,
+                "path": np.full(len(batch.crops), "-") if paths is None else paths,
+                "score": method.score(batch.crops),
+                **batch.columns,
+                **factors,
+                **failure_columns(batch.failures),
+            }
+
+        provenance = self.provenance("scores")
+        parts = Parts.beside(self.output, provenance)
+        parts.run(len(todo), work, progress=progress)
+        joined = parts.collect()
+        failures = failures_from(joined)
+        if not len(joined["sample_id"]):
+            raise DataError(f"no usable face in {len(source.samples)} images of {self.photos}")
+        scores = QualityScores(joined.pop("sample_id"), joined.pop("score"), name)
+        write_scores(self.output, scores, columns=joined, provenance=provenance)
+        if failures:
+            write_failures(self.output.with_suffix(".failures.csv"), failures)
+        parts.remove()

@@ -1,0 +1,132 @@
+"""Settings of a stage: one frozen dataclass from which TOML keys and command-line options follow."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from ..core.errors import SettingsError
+from ..core.protocols import Progress
+from ..io.provenance import Provenance, digest
+
+
+def setting(
+    default: Any = dataclasses.MISSING, *, help: str, argument: bool = False, written: bool = False
+) -> Any:
+    """A field of a stage with its help text.
+
+    Args:
+        default: Value when not given; without one the setting is required.
+        help: One line for the command line.
+        argument: Positional on the command line.
+        written: A path that the stage writes rather than reads.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": help, "argument": argument, "written": written}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(ABC):
+    """Base of all stages: `output` is written whole or not at all, every other path is read.
+
+    Attributes:
+        output: File or folder that the stage writes.
+    """
+
+    name: ClassVar[str]
+    output: Path = setting(help="File or folder to write.", written=True)
+
+    @abstractmethod
+    def run(self, progress: Progress) -> None:
+        """Do the work and write `output`."""
+
+    def inputs(self) -> dict[str, Path]:
+        """Every path that the stage reads, by field name."""
+        found: dict[str, Path] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.metadata["written"]:
+                continue
+            for number, item in enumerate(value if isinstance(value, tuple) else (value,)):
+                path = item if isinstance(item, Path) else _path_behind(item)
+                if path is not None:
+                    found[f"{field.name}[{number}]" if isinstance(value, tuple) else field.name] = path
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        """All fields as plain values, for records and provenance."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    def provenance(self, kind: str) -> Provenance:
+        """What made the output, to be written into it."""
+        inputs = {name: digest(path) for name, path in self.inputs().items()}
+        return Provenance(kind, settings=self.settings(), inputs=inputs, seed=getattr(self, "seed", None))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain values such as a TOML table.
+
+        Raises:
+            SettingsError: On an unknown key (with near matches), a missing one, or a value of the wrong type.
+        """
+        hints = get_type_hints(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for key in values:
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, n=3) or list(fields)
+                raise SettingsError(f"stage {cls.name} has no setting {key!r}; it has {', '.join(near)}")
+        missing = [
+            name
+            for name, field in fields.items()
+            if name not in values and field.default is dataclasses.MISSING
+        ]
+        if missing:
+            raise SettingsError(f"stage {cls.name} needs {', '.join(missing)}")
+        return cls(**{key: convert(hints[key], value, f"{cls.name}.{key}") for key, value in values.items()})
+
+
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """Turn a plain value into the annotated type of a setting, refusing what does not fit."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        return convert(next(item for item in arguments if item is not type(None)), value, where)
+    if origin is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        if arguments[-1] is not Ellipsis and len(items) != len(arguments):
+            raise SettingsError(f"{where} takes {len(arguments)} values, got {len(items)}")
+        return tuple(convert(arguments[0], item, where) for item in items)
+    if origin is Literal:
+        if value not in arguments:
+            raise SettingsError(f"{where} must be one of {', '.join(map(str, arguments))}, got {value!r}")
+        return value
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise SettingsError(f"{where} must be {typing.cast(type, hint).__name__}, got {value!r}")
+
+
+def _path_behind(value: Any) -> Path | None:
+    """The path inside a text such as ``lfw:PATH`` or ``NAME=PATH``, if it exists."""
+    if not isinstance(value, str):
+        return None
+    tail = Path(value.rpartition("=")[2].partition(":")[2] or value.rpartition("=")[2])
+    return tail if str(tail) not in ("", ".") and tail.exists() else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

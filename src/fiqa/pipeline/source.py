@@ -1,0 +1,222 @@
+"""Where aligned faces come from: photographs, images that are aligned already, or a crop folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.protocols import InputSpec
+from ..core.types import FaceCrops, Failure, SampleSet
+from ..faces.choose import Policy
+from ..faces.detect import Detector
+from ..faces.extract import extract
+from ..io.atomic import HEADER
+from ..io.crops import CropFolder
+from ..io.images import ImageError, read_image
+from ..io.samples import find_images
+from ..io.store import read_samples
+
+CHUNK = 256
+"""Photographs a chunk: what is lost at most when a run is killed."""
+_FAILURE = "failure_"
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Faces of some photographs.
+
+    Attributes:
+        rows: (n,) row in the source of each face's photograph.
+        samples: One sample a face (ids of further faces of a photograph end in ``#1``, ``#2`` ...).
+        crops: The aligned faces, in that order.
+        columns: Further facts by column name, (n,) each: ``face``, and from photographs ``confidence`` and
+            the box as ``box_x``, ``box_y``, ``box_width``, ``box_height``.
+        failures: Photographs without a face, and why.
+    """
+
+    rows: NDArray[np.int64]
+    samples: SampleSet
+    crops: FaceCrops
+    columns: dict[str, NDArray[np.generic]]
+    failures: tuple[Failure, ...] = ()
+
+
+class Source(Protocol):
+    """Faces in chunks of photographs."""
+
+    samples: SampleSet
+
+    def load(self, rows: NDArray[np.int64]) -> Batch:
+        """The faces of the photographs at these rows."""
+        ...
+
+
+def open_source(
+    path: Path, spec: InputSpec, *, aligned: bool = False, face: Policy = "largest", strict: bool = False
+) -> Source:
+    """Open a folder of photographs, a list of them (CSV or Parquet), or a folder written by `fiqa crop`.
+
+    Args:
+        path: Folder or list.
+        spec: Size and alignment convention of the crops wanted.
+        aligned: Take the images as crops instead of looking for faces.
+        face: Which face of a photograph is meant.
+        strict: Whether several faces where one is meant are a failure.
+
+    Raises:
+        DataError: If there are no images, or a crop folder has another convention or size.
+    """
+    if (path / HEADER).exists():
+        folder = CropFolder.open(path)
+        if folder.crop != spec.crop:
+            raise DataError(
+                f"{path} holds {folder.crop} crops and {spec.crop} crops are needed: "
+                f"crop the photographs again with --crop {spec.crop}"
+            )
+        return CroppedFaces(folder)
+    samples = find_images(path) if path.is_dir() else read_samples(path)
+    return AlignedImages(samples, spec) if aligned else Photographs(samples, spec, face=face, strict=strict)
+
+
+def chunks(source: Source, size: int = CHUNK) -> list[NDArray[np.int64]]:
+    """Rows of the source in chunks of at most `size`."""
+    rows = np.arange(len(source.samples))
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def failure_columns(failures: Sequence[Failure]) -> dict[str, NDArray[np.str_]]:
+    """Failures as columns, to be kept with a chunk's results."""
+    return {
+        f"{_FAILURE}{field.name}": np.array([getattr(item, field.name) for item in failures], dtype=np.str_)
+        for field in fields(Failure)
+    }
+
+
+def failures_from(columns: dict[str, NDArray[Any]]) -> list[Failure]:
+    """Take the failures out of the columns of `failure_columns`."""
+    values = [columns.pop(f"{_FAILURE}{field.name}").tolist() for field in fields(Failure)]
+    return [Failure(*row) for row in zip(*values, strict=True)]
+
+
+class CroppedFaces:
+    """A folder written by `fiqa crop`."""
+
+    def __init__(self, folder: CropFolder) -> None:
+        self.folder, self.samples = folder, folder.samples
+
+    def load(self, rows: NDArray[np.int64]) -> Batch:
+        """The crops at these rows; they have been checked when they were written."""
+        samples = _rows(self.samples, rows)
+        return Batch(rows, samples, self.folder.load(rows), {"face": np.zeros(len(rows), np.int64)})
+
+
+class AlignedImages:
+    """Images that are aligned crops already; one of another size is a failure."""
+
+    def __init__(self, samples: SampleSet, spec: InputSpec) -> None:
+        self.samples, self.spec = samples, spec
+
+    def load(self, rows: NDArray[np.int64]) -> Batch:
+        """Decode the images at these rows."""
+        size = self.spec.size
+        kept, images, failures = [], [], []
+        for row, image in _decoded(self.samples, rows):
+            if isinstance(image, Failure):
+                failures.append(image)
+            elif image.shape[:2] != (size, size):
+                message = f"expected {size} x {size}, got {image.shape[1]} x {image.shape[0]}"
+                failures.append(Failure(str(self.samples.sample_ids[row]), "crop", "wrong_size", message))
+            else:
+                kept.append(row)
+                images.append(image)
+        crops = FaceCrops(np.stack(images) if images else np.zeros((0, size, size, 3), np.uint8))
+        columns = {"face": np.zeros(len(kept), np.int64)}
+        kept_rows = np.array(kept, np.int64)
+        return Batch(kept_rows, _rows(self.samples, kept_rows), crops, columns, tuple(failures))
+
+
+class Photographs:
+    """Photographs whose faces are detected and aligned when asked for."""
+
+    def __init__(self, samples: SampleSet, spec: InputSpec, *, face: Policy, strict: bool) -> None:
+        self.samples, self.spec = samples, spec
+        self.face: Policy = face
+        self.strict = strict
+        self.detector = Detector()
+
+    def load(self, rows: NDArray[np.int64]) -> Batch:
+        """Decode the photographs at these rows and cut out their faces."""
+        found, failures = [], []
+        for row, image in _decoded(self.samples, rows):
+            if isinstance(image, Failure):
+                failures.append(image)
+                continue
+            sample_id = str(self.samples.sample_ids[row])
+            result = extract(
+                image,
+                self.detector,
+                sample_id=sample_id,
+                crop=self.spec.crop,
+                size=self.spec.size,
+                face=self.face,
+                strict=self.strict,
+            )
+            if result.failure:
+                failures.append(result.failure)
+            found.append((row, result))
+        crops = [result.crops for _, result in found]
+        counts = np.array([len(item) for item in crops], dtype=np.int64)
+        row_of_face = np.repeat(np.array([row for row, _ in found], np.int64), counts)
+        face = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
+        faces = [item for _, result in found for item in result.faces]
+        boxes = np.array([item.box for item in faces], np.float64).reshape(-1, 4)
+        columns: dict[str, NDArray[np.generic]] = {
+            "face": face.astype(np.int64),
+            "confidence": np.array([item.confidence for item in faces], np.float64),
+            **{f"box_{name}": boxes[:, at] for at, name in enumerate(("x", "y", "width", "height"))},
+        }
+        joined = FaceCrops(
+            _join([item.images for item in crops], (0, self.spec.size, self.spec.size, 3), np.uint8),
+            _join([item.landmarks for item in crops], (0, 5, 2), np.float32),
+            _join([item.source_scale for item in crops], (0,), np.float32),
+        )
+        samples = _rows(self.samples, row_of_face, face)
+        return Batch(row_of_face, samples, joined, columns, tuple(failures))
+
+
+def _decoded(
+    samples: SampleSet, rows: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.uint8] | Failure]]:
+    """Decode photographs a little ahead in a thread; one that cannot be read comes as a Failure."""
+    if samples.paths is None:
+        raise DataError("these samples have no paths; give a folder or a list with a `path` column")
+    paths = samples.paths
+
+    def decode(row: int) -> NDArray[np.uint8] | Failure:
+        try:
+            return read_image(Path(str(paths[row])))
+        except ImageError as error:
+            return Failure(str(samples.sample_ids[row]), "crop", error.reason, str(error))
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        yield from zip(rows.tolist(), pool.map(decode, rows.tolist()), strict=True)
+
+
+def _rows(samples: SampleSet, rows: NDArray[np.int64], face: NDArray[np.int64] | None = None) -> SampleSet:
+    """The samples at these rows; further faces of a photograph get an id of their own."""
+    ids = samples.sample_ids[rows]
+    if face is not None and np.any(face > 0):
+        ids = np.array([f"{name}#{n}" if n else name for name, n in zip(ids, face, strict=True)])
+    return SampleSet(ids, samples.subject_ids[rows], None if samples.paths is None else samples.paths[rows])
+
+
+def _join(parts: list[NDArray[np.generic] | None], empty: tuple[int, ...], kind: type) -> NDArray[np.generic]:
+    present = [part for part in parts if part is not None and len(part)]
+    return np.concatenate(present) if present else np.zeros(empty, kind)

@@ -1,0 +1,232 @@
+"""Each stage on real faces, as a user runs it, and what it says to bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from fiqa.cli import app
+from fiqa.core.errors import DataError, SettingsError, WeightsError
+from fiqa.io.crops import CropFolder
+from fiqa.io.store import read_embeddings, read_failures, read_scores, write_scores
+
+pytestmark = pytest.mark.faces
+
+
+def fiqa(*words: object) -> None:
+    """Run a command in this process; errors come as they are."""
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module")
+def work(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Crops, embeddings, base labels and optimised labels of the photographs."""
+    folder = tmp_path_factory.mktemp("work")
+    fiqa("crop", photos, "-o", folder / "crops", "--degrade", "0.5", "--seed", "3")
+    fiqa("embed", folder / "crops", "-o", folder / "emb", "--recogniser", "sface")
+    fiqa("label", folder / "emb", "-o", folder / "labels.parquet", "--method", "sdd_fiqa", "--seed", "0")
+    fiqa(
+        *("optimize", folder / "labels.parquet", "--embeddings", folder / "emb"),
+        *("-o", folder / "optimised.parquet", "--mode", "expected", "--diagnostics", folder / "diag.json"),
+    )
+    return folder
+
+
+def test_crop_keeps_every_face_and_says_what_it_did_to_it(work: Path) -> None:
+    folder = CropFolder.open(work / "crops")
+    crops = folder.load(slice(None))
+    assert len(folder) + len(folder.failures) == 60
+    assert len(folder) >= 58
+    assert crops.images.shape[1:] == (112, 112, 3)
+    assert crops.landmarks is not None
+    eyes = crops.landmarks[:, :2].mean(axis=(0, 1))
+    np.testing.assert_allclose(eyes, [55.9, 51.6], atol=3)
+    assert set(folder.samples.subject_ids) == {f"s{n}" for n in range(1, 7)}
+
+
+def test_embeddings_tell_subjects_apart(work: Path) -> None:
+    embeddings = read_embeddings(work / "emb")
+    subjects = np.array([name.partition("/")[0] for name in embeddings.sample_ids])
+    similarity = np.asarray(embeddings.vectors) @ np.asarray(embeddings.vectors).T
+    mated = subjects[:, None] == subjects[None]
+    np.fill_diagonal(mated, val=False)
+    assert similarity[mated].mean() > similarity[~mated].mean() + 0.3
+
+
+def test_optimising_keeps_the_values_and_moves_the_order(work: Path) -> None:
+    base, optimised = read_scores(work / "labels.parquet"), read_scores(work / "optimised.parquet")
+    np.testing.assert_array_equal(np.sort(base.values), np.sort(optimised.values))
+    assert not np.array_equal(base.values, optimised.at(base.sample_ids))
+    assert json.loads((work / "diag.json").read_text())["n_subjects"] == 6
+
+
+def test_photos_and_their_crops_give_the_same_embedding(photos: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    shutil.copytree(photos / "s1", small / "s1")
+    fiqa("crop", small, "-o", tmp_path / "crops")
+    fiqa("embed", tmp_path / "crops", "-o", tmp_path / "a")
+    fiqa("embed", small, "-o", tmp_path / "b")
+    np.testing.assert_allclose(
+        read_embeddings(tmp_path / "a").vectors, read_embeddings(tmp_path / "b").vectors, atol=1e-5
+    )
+
+
+def test_score_writes_the_columns_that_users_expect(photos: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    shutil.copytree(photos / "s1", small / "s1")
+    (small / "s1" / "note.png").write_text("no picture")
+    output = tmp_path / "scores.csv"
+    fiqa("score", small, "-o", output, "--method", "embedding_norm", "--recogniser", "sface")
+    rows = list(csv.DictReader(output.open()))
+    assert list(rows[0])[:4] == ["sample_id", "path", "face", "score"]
+    assert [row["sample_id"] for row in rows[:2]] == ["s1/1.png", "s1/10.png"]
+    assert Path(rows[0]["path"]).is_file()
+    assert read_failures(tmp_path / "scores.failures.csv")[0].reason == "not_an_image"
+
+
+def test_training_and_scoring_with_the_model(work: Path, tmp_path: Path) -> None:
+    fiqa(
+        *("train", work / "crops", "--labels", work / "optimised.parquet", "--recogniser", "sface"),
+        *("-o", tmp_path / "regressor", "--epochs", 6, "--batch-size", 16, "--validation-fraction", "0.17"),
+    )
+    assert (tmp_path / "regressor" / "log.jsonl").read_text().count("\n") == 12
+    fiqa("score", work / "crops", "-o", tmp_path / "s.parquet", "--model", tmp_path / "regressor")
+    scores, labels = read_scores(tmp_path / "s.parquet"), read_scores(work / "optimised.parquet")
+    assert np.corrcoef(scores.values, labels.at(scores.sample_ids))[0, 1] > 0.4
+
+
+def test_evaluate_writes_the_report(work: Path, tmp_path: Path) -> None:
+    fiqa("score", work / "crops", "-o", tmp_path / "norm.csv", "--method", "embedding_norm")
+    fiqa(
+        *("evaluate", "--scores", f"norm={tmp_path / 'norm.csv'}", "--scores", work / "labels.parquet"),
+        *("--embeddings", work / "emb", "--pairs", "all", "-o", tmp_path / "report", "--fmr", "0.01"),
+        *("--crops", work / "crops", "--replicates", 50),
+        *("--base-labels", work / "labels.parquet", "--optimised-labels", work / "optimised.parquet"),
+    )
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "<svg" in page or "data:image" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert results["evaluations"]
+    assert (tmp_path / "report" / "curves.csv").stat().st_size > 1000
+
+
+def test_several_faces_get_a_row_each(photos: Path, tmp_path: Path) -> None:
+    from fiqa.io.images import read_image, write_image
+
+    one, two = (np.kron(read_image(photos / f"s{n}" / "1.png"), np.ones((2, 2, 1), np.uint8)) for n in (1, 2))
+    write_image(tmp_path / "pair" / "both.png", np.concatenate([one, two], axis=1))
+    fiqa("score", tmp_path / "pair", "-o", tmp_path / "all.csv", "--method", "embedding_norm", "--face", "all")
+    rows = list(csv.DictReader((tmp_path / "all.csv").open()))
+    assert [(row["sample_id"], row["face"]) for row in rows] == [("both.png", "0"), ("both.png#1", "1")]
+    with pytest.raises(DataError, match="no usable face"):
+        fiqa("crop", tmp_path / "pair", "-o", tmp_path / "c", "--strict")
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(photos: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "many.csv"
+    names = [f"{folder.name}/{path.name}" for folder in sorted(photos.iterdir()) for path in folder.iterdir()]
+    with listing.open("w") as file:
+        file.write("sample_id,subject_id,path\n")
+        for copy in range(20):
+            file.writelines(f"{copy}-{name},{copy},{photos / name}\n" for name in names)
+    command = [sys.executable, "-m", "fiqa", "embed", str(listing), "-o"]
+    killed = subprocess.Popen([*command, str(tmp_path / "killed")])
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".parts-killed/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed").exists()
+    first = next(iter(sorted(tmp_path.glob(".parts-killed/*.npz")))).stat().st_mtime_ns
+    subprocess.run([*command, str(tmp_path / "killed")], check=True)
+    assert not (tmp_path / ".parts-killed").exists()
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    for file in ("vectors.npy", "failures.csv"):
+        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert (tmp_path / "killed" / "vectors.npy").stat().st_mtime_ns > first
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (["crop", "{empty}", "-o", "{out}"], DataError, "holds no image"),
+        (["crop", "{texts}", "-o", "{out}"], DataError, "holds no image; looked for names"),
+        (["crop", "{gone}", "-o", "{out}"], DataError, "cannot be read"),
+        (["crop", "{photos}", "-o", "{out}", "--degrade", "2"], SettingsError, "share"),
+        (["embed", "{photos}", "-o", "{out}", "--recogniser", "sfcae"], SettingsError, "did you mean sface"),
+        (["embed", "{crops}", "-o", "{out}", "--recogniser", "onnx:x.onnx"], SettingsError, "contract"),
+        (["embed", "{crops}", "-o", "{out}", "--weights", "{labels}"], WeightsError, "has SHA-256"),
+        (["label", "{emb}", "-o", "{out}", "--method", "ser_fiq"], SettingsError, "needs no subjects"),
+        (["score", "{photos}", "-o", "{out}"], SettingsError, "either --method or --model"),
+        (["score", "{photos}", "-o", "{out}", "--method", "sdd_fiqa"], SettingsError, "cannot score"),
+        (["score", "{photos}", "-o", "{photos}", "--method", "classical"], DataError, "would be lost"),
+        (["optimize", "{labels}", "-o", "{out}"], SettingsError, "needs --embeddings"),
+        (["optimize", "{nan}", "--embeddings", "{emb}", "-o", "{out}"], DataError, "finite"),
+        (["optimize", "{fewer}", "--embeddings", "{emb}", "-o", "{out}"], DataError, "ids are missing"),
+        (
+            ["optimize", "{labels}", "--embeddings", "{emb}", "-o", "{out}", "--epsilon", "0"],
+            SettingsError,
+            r"epsilon must lie in \(0, 1\]",
+        ),
+        (["train", "{crops}", "--labels", "{fewer}", "-o", "{out}"], DataError, "ids are missing"),
+        (["train", "{emb}", "--labels", "{labels}", "-o", "{out}"], DataError, "holds no crops"),
+        (["evaluate", "--scores", "{fewer}", "--embeddings", "{emb}", "-o", "{out}"], DataError, "missing"),
+        (
+            ["evaluate", "--scores", "{labels}", "--embeddings", "{emb}", "--pairs", "all:x", "-o", "{out}"],
+            SettingsError,
+            "all:K",
+        ),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(
+    words: list[str], error: type[Exception], message: str, work: Path, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a")
+    labels = read_scores(work / "labels.parquet")
+    rows = [f"{name},{value}" for name, value in zip(labels.sample_ids, labels.values, strict=True)]
+    (tmp_path / "nan.csv").write_text("\n".join(["sample_id,score", *rows[:-1], f"{labels.sample_ids[-1]},nan"]))
+    (tmp_path / "fewer.csv").write_text("\n".join(["sample_id,score", *rows[:-5]]))
+    places = {
+        "out": tmp_path / "out.csv",
+        "photos": photos,
+        "crops": work / "crops",
+        "emb": work / "emb",
+        "labels": work / "labels.parquet",
+        **{name: tmp_path / name for name in ("empty", "texts", "gone")},
+        **{name: tmp_path / f"{name}.csv" for name in ("nan", "fewer")},
+    }
+    with pytest.raises(error, match=message):
+        fiqa(*(word.format(**places) for word in words))
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_expected_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fiqa", "crop", str(tmp_path), "-o", str(tmp_path / "c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("error:")
+    assert "Traceback" not in done.stderr
+
+
+def test_labels_for_other_samples_do_not_disturb(work: Path, tmp_path: Path) -> None:
+    labels = read_scores(work / "labels.parquet")
+    more = type(labels)(
+        np.append(labels.sample_ids, "stranger"), np.append(labels.values, 1.0), labels.method, labels.scale
+    )
+    write_scores(tmp_path / "more.parquet", more)
+    fiqa("optimize", tmp_path / "more.parquet", "--embeddings", work / "emb", "-o", tmp_path / "o.parquet")
+    assert len(read_scores(tmp_path / "o.parquet")) == len(labels)
