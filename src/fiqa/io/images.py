@@ -91,7 +91,7 @@ def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
         yield io.BytesIO(source)
         return
     try:
-        if source.exists() and not source.is_file():
+        if not source.is_file() and source.exists():
             raise ImageError("unreadable", f"{name} is not a regular file")
         file = source.open("rb")
     except FileNotFoundError as error:
@@ -138,7 +138,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, layered)
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _grey_from_deep(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
