@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from embedded import make_embedded
 from sklearn.cluster import KMeans
 
+from embedded import make_embedded
 from fiqa.comparisons.clustering import (
     Clustering,
     cluster_samples,

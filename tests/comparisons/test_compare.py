@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from embedded import make_embedded
 
+from embedded import make_embedded
 from fiqa.comparisons.compare import compare
 from fiqa.core.errors import DataError
 from fiqa.core.types import EmbeddingSet, PairSet

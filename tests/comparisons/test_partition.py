@@ -20,7 +20,6 @@ def test_places_run_by_subject_and_cluster() -> None:
     assert layout.cluster_sizes.tolist() == [2, 2, 2, 2, 1, 1]
     assert layout.cluster_ends.tolist() == [2, 2, 4, 4, 5, 6]
     assert layout.draws.tolist() == [0, 0, 1, 1, 1, 0]
-    assert layout.scatter(np.arange(6.0)).tolist() == [2.0, 0.0, 4.0, 1.0, 3.0, 5.0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1), st.integers(1, 9))

@@ -94,12 +94,6 @@ class Partition:
         """(n,) other clusters of the subject at each place: how many partners one draw gives it."""
         return np.repeat(self.subject_clusters - 1, self.subject_sizes)
 
-    def scatter(self, by_place: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A column by place as a column by sample."""
-        by_sample = np.empty_like(by_place)
-        by_sample[self.rows] = by_place
-        return by_sample
-
     def parts(self, count: int = 64) -> list[tuple[int, int]]:
         """Split the subjects into at most `count` ranges of about equal numbers of comparisons."""
         cost = np.cumsum(self.subject_sizes.astype(np.float64) ** 2)

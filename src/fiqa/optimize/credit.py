@@ -17,18 +17,27 @@ class Credit:
     Attributes:
         mean_rank: (n,) mean rank of the pairs credited to an image, 0..n_pairs-1; 0 where there are none.
         weight: (n,) number of pairs credited to an image, fractional where pairs are weighted.
+        presence: (n,) probability that a repetition credits an image with a pair at all; 0 or 1 once drawn.
         n_pairs: Number of pairs ranked.
     """
 
     mean_rank: NDArray[np.float64]
     weight: NDArray[np.float64]
+    presence: NDArray[np.float64]
     n_pairs: int
 
-    @classmethod
-    def of_sums(cls, sums: NDArray[np.float64], weight: NDArray[np.float64], n_pairs: int) -> Credit:
-        """From sums (m, n) of pair ranks by m recognisers, whose means are averaged."""
-        means = np.divide(sums, weight, out=np.zeros_like(sums), where=weight > 0)
-        return cls(means.mean(axis=0) if len(means) > 1 else means[0], weight, n_pairs)
+    def scattered(self, rows: NDArray[np.int64]) -> Credit:
+        """Columns by place as columns by sample, `rows` being the sample at each place."""
+        places = np.empty_like(rows)
+        places[rows] = np.arange(len(rows))
+        return Credit(self.mean_rank[places], self.weight[places], self.presence[places], self.n_pairs)
+
+
+def mean_ranks(sums: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean pair rank (n,), averaged over recognisers, from their sums (m, n); 0 without pairs."""
+    means = np.divide(sums, weight, out=np.zeros_like(sums), where=weight > 0)
+    average: NDArray[np.float64] = means.mean(axis=0)
+    return average if len(means) > 1 else means[0]
 
 
 def strengths(standing: NDArray[np.int64], width: float) -> NDArray[np.float64]:

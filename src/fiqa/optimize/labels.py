@@ -18,8 +18,10 @@ from ..core.arrays import finite, positions, same_length
 from ..core.errors import DataError
 from ..core.protocols import Progress, silent
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
+from .credit import Credit, strengths
 from .diagnostics import Diagnostics, diagnose
 from .pairs import ExpectedPairs, SampledPairs
+from .sampled import DrawnPairs
 from .settings import OptimizeSettings
 from .shift import shift_ranks
 
@@ -140,6 +142,29 @@ def optimize_values(
     diagnostics = diagnose(shift, layout, similarity=pairs.similarity(), rank_resolution=pairs.resolution)
     logger.info("%d labels optimised, Spearman %.6f to the base", len(values), diagnostics.spearman)
     return shift.values, diagnostics
+
+
+def optimize_by_pairs(
+    values: NDArray[np.floating], draws: Sequence[DrawnPairs], *, settings: OptimizeSettings
+) -> NDArray[np.float64]:
+    """Optimise by given pairs, such as those of a published run; each draw is one repetition.
+
+    Args:
+        values: (n,) base scores, higher = better.
+        draws: Mated pairs that index the values; exact repeats within a draw count once.
+        settings: How; clusters, repetitions and seed have no meaning here.
+
+    Returns:
+        (n,) optimised values.
+    """
+    distinct = [draw.without_repeats() for draw in draws]
+    soft = settings.credit_width > 0
+
+    def credits(standing: NDArray[np.int64], turn: int) -> Iterator[Credit]:  # noqa: ARG001
+        strength = strengths(standing, settings.credit_width)
+        return (draw.credit(strength, soft=soft) for draw in distinct)
+
+    return shift_ranks(finite("base scores", values), credits, settings=settings).values
 
 
 def _steps(progress: Progress, count: int) -> Iterator[Progress]:

@@ -15,7 +15,7 @@ from ..comparisons.vectors import UnitVectors
 from ..core.errors import DataError
 from ..core.protocols import Progress
 from .bins import BINS, coarse, count_similarities
-from .credit import Credit, strengths
+from .credit import Credit, mean_ranks, strengths
 from .expected import RankTable, credited_sums, rank_table
 from .sampled import draw_pairs
 from .settings import OptimizeSettings
@@ -70,7 +70,7 @@ class ExpectedPairs(MatedPairs):
     def credits(self, standing: NDArray[np.int64], turn: int) -> Iterator[Credit]:  # noqa: ARG002
         """The expected credit; it is the same in every turn with the same standing."""
         width = self.settings.credit_width
-        strength = strengths(standing, width)
+        strength = strengths(standing, width)[self.layout.rows]
         results = [
             credited_sums(
                 item,
@@ -83,8 +83,9 @@ class ExpectedPairs(MatedPairs):
             )
             for item, table in zip(self.vectors, self.tables, strict=True)
         ]
-        sums = np.stack([sums for sums, _ in results])
-        yield Credit.of_sums(sums, results[0][1], self.tables[0].n_pairs)
+        sums, (weight, presence) = np.stack([item[0] for item in results]), results[0][1:]
+        credit = Credit(mean_ranks(sums, weight), weight, presence, self.tables[0].n_pairs)
+        yield credit.scattered(self.layout.rows)
 
     def similarity(self) -> NDArray[np.float64]:
         """Expected numbers of drawn pairs."""
@@ -118,9 +119,7 @@ class SampledPairs(MatedPairs):
             )
             if number == 0:
                 self._count(drawn.similarity)
-            credit = drawn.credit(strength, soft=width > 0)
-            mean, weight = self.layout.scatter(credit.mean_rank), self.layout.scatter(credit.weight)
-            yield Credit(mean, weight, credit.n_pairs)
+            yield drawn.credit(strength, soft=width > 0).scattered(self.layout.rows)
 
     def similarity(self) -> NDArray[np.float64]:
         """Pairs of the first draw."""

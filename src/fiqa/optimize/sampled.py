@@ -17,7 +17,7 @@ from ..comparisons.vectors import UnitVectors
 from ..core.arrays import same_length
 from ..core.errors import DataError
 from ..core.protocols import Progress, silent
-from .credit import Credit, credit_share
+from .credit import Credit, credit_share, mean_ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class DrawnPairs:
         for total, similarity in zip(sums, self.similarity, strict=True):
             weight[:] = 0.0
             _add_credit(self.first, self.second, pair_ranks(similarity), strength, soft, total, weight)
-        return Credit.of_sums(sums, weight, len(self.first))
+        return Credit(mean_ranks(sums, weight), weight, (weight > 0).astype(np.float64), len(self.first))
 
 
 def pair_ranks(similarity: NDArray[np.float32]) -> NDArray[np.uint32]:

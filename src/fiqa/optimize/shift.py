@@ -92,10 +92,11 @@ def _moved(start: NDArray[np.int64], credit: Credit, settings: OptimizeSettings)
     position, target, span = start.astype(np.float64), credit.mean_rank, float(credit.n_pairs)
     if settings.pair_rank_unit == "normalised":
         position, target, span = position / len(start), target / span, 1.0
-    weight, known = credit.weight, credit.weight > 0
+    weight = credit.weight
+    known = weight > 0
     away = np.where(known, target - position, 0.0)
     if settings.margin:
         error = np.divide(span, np.sqrt(12.0 * weight), out=np.zeros_like(weight), where=known)
         away = np.sign(away) * np.maximum(np.abs(away) - settings.margin * error, 0.0)
     share = np.divide(weight, weight + settings.shrinkage, out=np.zeros_like(weight), where=known)
-    return position + settings.epsilon * share * away
+    return position + settings.epsilon * share * credit.presence * away
