@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from torch import nn
 
 from fiqa.core.protocols import InputSpec
 from fiqa.core.types import FaceCrops, QualityScores, SampleSet
+from fiqa.models.checkpoint import RegressorRecord, save_regressor, state_digest
 from fiqa.models.onnx_torch import OnnxModule, Step
+from fiqa.models.regressor import Regressor
 from fiqa.models.torch_recogniser import TorchRecogniser
 
 SPEC = InputSpec(size=16, mean=127.5, std=64.0)
@@ -51,6 +54,24 @@ def deep_recogniser() -> TorchRecogniser:
             nn.init.eye_(layer.weight)
         module = chain(nn.Flatten(), nn.Linear(3 * 16 * 16, 4), *above)
     return TorchRecogniser("deep", SPEC, module=module)
+
+
+def regressor_file(folder: Path, recogniser: TorchRecogniser) -> tuple[Path, Regressor]:
+    """A checkpoint of an untrained regressor on this recogniser, and the regressor."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        regressor = Regressor(recogniser.module, recogniser.dimension).eval()
+    record = RegressorRecord(
+        recogniser=recogniser.name,
+        recogniser_digest=state_digest(recogniser.module),
+        spec=recogniser.spec,
+        dimension=recogniser.dimension,
+        label_method="made-up",
+        targets="minmax",
+    )
+    path = folder / "regressor.pt"
+    save_regressor(path, regressor, record=record)
+    return path, regressor
 
 
 class MemoryCrops:

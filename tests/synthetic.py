@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fiqa.core.types import ComparisonScores, PairSet, QualityScores, SampleSet
+from fiqa.core.types import ComparisonScores, EmbeddingSet, PairSet, QualityScores, SampleSet
 
 
 def make_samples(n_subjects: int, per_subject: int) -> SampleSet:
@@ -37,3 +37,21 @@ def make_comparisons(
 
 def make_quality(samples: SampleSet, values: np.ndarray, method: str = "made-up") -> QualityScores:
     return QualityScores(samples.sample_ids, values, method)
+
+
+def make_embeddings(
+    sizes: list[int], rng: np.random.Generator, *, dimension: int = 8, spread: float = 0.6
+) -> tuple[EmbeddingSet, SampleSet]:
+    """Subjects with these numbers of samples around random centres, rows shuffled.
+
+    The samples come in another order than the embeddings.
+    """
+    subjects = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    raw = rng.normal(size=(len(sizes), dimension))[subjects]
+    raw = raw + spread * rng.normal(size=raw.shape)
+    norms = np.linalg.norm(raw, axis=1)
+    ids = np.array([f"s{row}" for row in range(len(subjects))])
+    embeddings = EmbeddingSet(ids, (raw / norms[:, None]).astype(np.float32), norms, "made-up")
+    order = rng.permutation(len(ids))
+    names = np.array([f"p{code}" for code in subjects])
+    return embeddings, SampleSet(ids[order], names[order])

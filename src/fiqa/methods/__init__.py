@@ -145,7 +145,8 @@ def load_method(
 
     Args:
         name: A name in `METHODS` that gives scores.
-        recogniser: For methods that need one; a `TorchRecogniser` where the row says so.
+        recogniser: For methods that need one, a `TorchRecogniser` where the row says so. With a checkpoint
+            it is the one trained from; without it that is looked up by its recorded name.
         checkpoint: For methods that need one.
         seed: Of methods that draw at random.
         settings: Constructor arguments of the method by name; the rest keep their published values.
@@ -163,7 +164,9 @@ def load_method(
         raise SettingsError(f"method {name} needs a {row.needs}")
     kind = row.load()
     chosen = _checked(kind, name, settings or {})
-    if "seed" in inspect.signature(kind).parameters:
+    if row.needs == "checkpoint":
+        chosen["recogniser"] = recogniser
+    if not row.deterministic:
         chosen["seed"] = seed
     method: QualityMethod = kind(**chosen) if row.needs == "nothing" else kind(part, **chosen)
     return method

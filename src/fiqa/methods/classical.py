@@ -27,7 +27,7 @@ class Classical:
     * ``brightness``: 4 m (1 - m) with m the mean luminance in [0, 1]; 1 at mid-grey.
     * ``contrast``: entropy of the luminance histogram over its largest value of 8 bits.
     * ``resolution``: source pixels a crop pixel, at most 1 (below 1 the face was magnified).
-    * ``pose``: how central the nose is, between the eyes (yaw) and between eyes and mouth (pitch).
+    * ``pose``: cosine of yaw times cosine of pitch, told from the place of the nose.
 
     ``resolution`` needs `source_scale` and ``pose`` the landmarks; crops without them go without these
     factors, so their scores do not compare with those of crops that have them.
@@ -140,7 +140,8 @@ def _patch_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums over whole patches (n, h // 8, w // 8) of values (n, h, w)."""
     n_images, high, wide = len(values), values.shape[1] // _PATCH, values.shape[2] // _PATCH
     whole_patches = values[:, : high * _PATCH, : wide * _PATCH]
-    return whole_patches.reshape(n_images, high, _PATCH, wide, _PATCH).sum(axis=(2, 4))
+    sums: NDArray[np.float64] = whole_patches.reshape(n_images, high, _PATCH, wide, _PATCH).sum(axis=(2, 4))
+    return sums
 
 
 def histogram_entropy(luminance: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -155,24 +156,23 @@ def histogram_entropy(luminance: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def frontality(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How central the nose is (n,) in [0, 1]: 1 = midway between the eyes and midway from eyes to mouth.
+    """Cosine of yaw times cosine of pitch (n,) in [0, 1]; 1 = the nose is midway on both ways.
 
-    Both ways fall off linearly to 0 where the nose is level with an eye (profile), the eye line or the
-    mouth line; landmarks that coincide count as 0.
+    The nose is taken to stand out by half the eye distance (yaw, between the eyes) and by half the way from
+    eyes to mouth (pitch), so that its offset from the middle, over that half, is the tangent of the angle.
+    Landmarks that coincide count as 0.
 
     Args:
         landmarks: (n, 5, 2) right eye, left eye, nose, right and left mouth corner.
     """
     right, left, nose, *mouth = landmarks.astype(np.float64).swapaxes(0, 1)
     eyes, lips = (right + left) / 2, (mouth[0] + mouth[1]) / 2
-    return _centrality(nose - right, left - right) * _centrality(nose - eyes, lips - eyes)
+    return _cosine(nose - right, left - right) * _cosine(nose - eyes, lips - eyes)
 
 
-def _centrality(offset: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where the offset (n, 2) reaches half-way along the axis (n, 2), 0 at its ends and beyond."""
-    length = np.einsum("nd,nd->n", axis, axis)
-    along = np.divide(
-        np.einsum("nd,nd->n", offset, axis), length, out=np.zeros(len(length)), where=length > 0
-    )
-    centrality: NDArray[np.float64] = np.clip(1 - np.abs(2 * along - 1), 0, 1)
-    return centrality
+def _cosine(offset: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine (n,) of the angle whose tangent is how far the offset (n, 2) lies from half-way of the axis."""
+    half = np.einsum("nd,nd->n", axis, axis) / 2
+    hypotenuse = np.hypot(half, np.einsum("nd,nd->n", offset, axis) - half)
+    cosine: NDArray[np.float64] = np.divide(half, hypotenuse, out=np.zeros_like(half), where=hypotenuse > 0)
+    return cosine
