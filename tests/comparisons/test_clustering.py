@@ -9,7 +9,6 @@ from fiqa.comparisons.clustering import (
     Clustering,
     cluster_samples,
     cluster_subjects,
-    codes_of_lists,
 )
 from fiqa.comparisons.execution import in_threads
 from fiqa.comparisons.partition import Partition
@@ -122,14 +121,3 @@ def test_bad_settings_are_refused(rng: np.random.Generator) -> None:
         cluster(vectors, subjects[:3], clusters=2)
     with pytest.raises(DataError, match="unit length"):
         cluster(0 * vectors, subjects, clusters=2)
-
-
-def test_published_lists_become_codes() -> None:
-    samples, codes = codes_of_lists({"p": {0: ["a", "b"], 4: ["c"]}, "q": {2: ["d"]}})
-    assert samples.sample_ids.tolist() == ["a", "b", "c", "d"]
-    assert samples.subject_ids.tolist() == ["p", "p", "p", "q"]
-    assert codes.tolist() == [0, 0, 1, 0]
-    with pytest.raises(DataError, match="must be unique, repeated: a"):
-        codes_of_lists({"p": {0: ["a"], 1: ["a"]}})
-    with pytest.raises(DataError, match="lists no samples"):
-        codes_of_lists({"p": {}})

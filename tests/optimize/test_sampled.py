@@ -3,8 +3,8 @@ from __future__ import annotations
 import random
 
 import numpy as np
-import plain_loops
 import pytest
+from benchmarks.speed import plain_loops
 from hypothesis import given
 from hypothesis import strategies as st
 

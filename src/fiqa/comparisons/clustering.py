@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -231,23 +230,3 @@ def _fill_empty(labels: NDArray[np.int64], distances: NDArray[np.float64], clust
             return
         labels[farthest] = k
         distances[farthest] = 0.0
-
-
-def codes_of_lists(
-    lists: dict[str, dict[int, Sequence[str]]],
-) -> tuple[SampleSet, NDArray[np.int64]]:
-    """Samples and cluster codes of the published layout {subject: {cluster: [sample ids]}}.
-
-    Raises:
-        DataError: If a sample is listed twice, or nothing is listed.
-    """
-    rows = [
-        (str(sample), str(subject), code)
-        for subject, groups in lists.items()
-        for code, group in enumerate(groups.values())
-        for sample in group
-    ]
-    if not rows:
-        raise DataError("the clustering lists no samples")
-    ids, subjects, codes = zip(*rows, strict=True)
-    return SampleSet(np.array(ids), np.array(subjects)), np.array(codes, np.int64)
