@@ -68,8 +68,8 @@ class Validation:
 class Loop:
     """Trains a regressor from batch to batch.
 
-    Every draw depends on the seed and the step alone, so the state is the network, the optimiser, the step
-    and the validations so far.
+    The order of batches depends on the seed and the step alone and nothing else is drawn, so the state is the
+    network, the optimiser, the step and the validations so far.
     """
 
     def __init__(
@@ -153,7 +153,6 @@ class Loop:
         """One step; its training loss."""
         settings, step = self.settings, self.step
         rows = batch_rows(self.data.split.training, step, batch_size=settings.batch_size, seed=settings.seed)
-        torch.manual_seed((settings.seed << 32) + step)
         training_mode(self.learner, freeze_batchnorm=settings.freeze_batchnorm)
         share = 0.5 * (1 + math.cos(math.pi * step / self.total)) if settings.schedule == "cosine" else 1.0
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
@@ -198,15 +197,19 @@ class Loop:
     def _diverged(self, rows: NDArray[np.int64], loss: float, norm: float) -> DataError:
         kept = f"step {self.best.step} is kept" if self.history else "nothing is kept yet"
         return DataError(
-            f"loss {loss} with gradient norm {norm} at step {self.step + 1} of {self.total}, batch of "
+            f"loss {loss} with gradient norm {norm} after step {self.step} of {self.total}, batch of "
             f"{first_few(self.data.sample_ids[rows])}; lower the learning rate or check these crops ({kept})"
         )
 
 
 def training_mode(learner: nn.Module, *, freeze_batchnorm: bool) -> None:
-    """Switch to training; on request BatchNorm goes on using its statistics and leaves them as they are."""
+    """Switch to training, without dropout: the published backbones have none.
+
+    A recogniser's dropout in front of frozen BatchNorm statistics would widen what they normalise in
+    training and not in use. On request BatchNorm goes on using its statistics and leaves them as they are.
+    """
     learner.train()
-    if freeze_batchnorm:
-        for module in learner.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+    still = (nn.Dropout, nn.modules.batchnorm._BatchNorm) if freeze_batchnorm else nn.Dropout
+    for module in learner.modules():
+        if isinstance(module, still):
+            module.eval()

@@ -40,7 +40,7 @@ class TrainSettings:
         precision: That the backbone computes in; the head, the loss and all weights are float32. On CPUs with
             bfloat16 instructions several times as fast, on others slower.
         device: ``"cpu"`` or ``"cuda"``. Equal seeds give equal bits on the CPU alone.
-        seed: Of the split, the first head weights, the order of batches and dropout.
+        seed: Of the split, the first head weights and the order of batches.
     """
 
     layers: Layers = "last-block"
