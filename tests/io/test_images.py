@@ -108,7 +108,7 @@ def test_16_bit_colour_png() -> None:
 def test_deeper_grey_has_no_agreed_white(pixels: np.ndarray) -> None:
     with pytest.raises(ImageError, match="no agreed white level") as caught:
         read_image(encoded(pixels, "TIFF"))
-    assert caught.value.reason == "damaged"
+    assert caught.value.reason == "not_an_image"
 
 
 def test_cmyk_jpeg() -> None:

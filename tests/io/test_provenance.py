@@ -44,6 +44,13 @@ def test_digest_of_a_folder_follows_names_and_content_alone(tmp_path: Path) -> N
     assert folder("more", {"a": b"1", "s/b": b"2", "c": b""}) != base
 
 
+def test_a_broken_link_in_a_folder_counts_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("absent")
+    first = digest(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert digest(tmp_path) != first
+
+
 def test_digest_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent cannot be read: No such file"):
         digest(tmp_path / "absent")

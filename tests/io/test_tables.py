@@ -86,7 +86,7 @@ def test_tables_of_other_programs(tmp_path: Path) -> None:
     table = read_table(tmp_path / "t.parquet")
     assert table.texts("first").tolist() == ["a", "b"]
     assert table.provenance is None
-    (tmp_path / "t.csv").write_bytes('\ufeffname,x\r\n"a,b",1\r\n\r\n"say ""é""",2\r\n'.encode())
+    (tmp_path / "t.csv").write_bytes('\ufeffname,x\r\n"a,b",1\r\n"say ""é""",2\r\n\r\n'.encode())
     table = read_table(tmp_path / "t.csv")
     assert table.texts("name").tolist() == ["a,b", 'say "é"']
     assert table.numbers("x").tolist() == [1, 2]
@@ -103,6 +103,7 @@ def test_csv_text(tmp_path: Path) -> None:
     [
         ("", r"t\.csv is empty"),
         ("a,b\n1,2\n1\n", r"t\.csv: 2 cells expected, other counts at lines 3"),
+        ("a,b\n\n1,2\n", r"t\.csv: 2 cells expected, other counts at lines 2"),
         ("a,a\n1,2\n", "two columns share a name"),
         ("a\n\xff", r"t\.csv is not UTF-8 text"),
     ],
@@ -142,7 +143,7 @@ def test_malformed_parquet(tmp_path: Path) -> None:
         read_table(path)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", (*SUFFIXES, "folder"))
 def test_missing_file(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(DataError, match=rf"t\.{suffix} cannot be read: "):
         read_table(tmp_path / f"t.{suffix}")
@@ -151,6 +152,7 @@ def test_missing_file(tmp_path: Path, suffix: str) -> None:
 def test_unknown_suffix(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"t\.xlsx must end in one of \.parquet, \.csv, \.json"):
         write_table(tmp_path / "t.xlsx", {"a": np.arange(2)})
+    (tmp_path / "t").write_text("")
     with pytest.raises(SettingsError, match="must end in one of"):
         read_table(tmp_path / "t")
 

@@ -61,8 +61,12 @@ class CropFolder:
     def samples(self) -> SampleSet:
         """The n samples in row order, with paths of their PNG files."""
         stored = samples_of(self.table)
-        paths = np.array([str(self.folder / name) for name in self.table.texts("path").tolist()], np.str_)
-        return SampleSet(stored.sample_ids, stored.subject_ids, paths)
+        return SampleSet(stored.sample_ids, stored.subject_ids, self._files)
+
+    @cached_property
+    def _files(self) -> NDArray[np.str_]:
+        names = self.table.texts("path").tolist()
+        return np.array([str(self.folder / name) for name in names], dtype=np.str_)
 
     @cached_property
     def digest(self) -> str:
@@ -84,8 +88,7 @@ class CropFolder:
             ImageError: If a file is missing or damaged.
             DataError: If the crops differ in size.
         """
-        assert self.samples.paths is not None
-        paths = self.samples.paths[rows].tolist()
+        paths = self._files[rows].tolist()
         if not paths:
             raise DataError(f"{self.folder}: no rows were asked for")
         images = [read_image(Path(path)) for path in paths]

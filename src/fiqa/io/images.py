@@ -74,7 +74,9 @@ def read_image(source: Path | bytes, *, max_pixels: int = 50_000_000) -> NDArray
         try:
             image.load()
             upright = _upright(image)
-            return _to_rgb(upright)
+            return _to_rgb(upright, name)
+        except ImageError:
+            raise
         except Exception as error:  # decoders raise errors of any kind on damaged bytes
             raise ImageError("damaged", f"{name} is cut short or damaged: {error}") from error
 
@@ -130,10 +132,9 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if transpose is None else image.transpose(transpose)
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def _to_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _grey_from_deep(np.asarray(image))
-        return np.repeat(grey[..., None], 3, axis=2)
+        return np.repeat(_grey_from_deep(np.asarray(image), name)[..., None], 3, axis=2)
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -141,10 +142,13 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _grey_from_deep(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _grey_from_deep(pixels: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
     """16-bit grey levels to 8 bits; deeper pixels have no agreed white."""
     if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > 65_535:
-        raise ValueError("grey pixels of more than 16 bits have no agreed white level; save it with 8 or 16")
+        raise ImageError(
+            "not_an_image",
+            f"{name} has grey pixels of no agreed white level; save it with 8 or 16 bits a pixel",
+        )
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 

@@ -95,16 +95,15 @@ def read_lfw(path: Path) -> PairSet:
     ``size``: each fold has `size` mated and `size` non-mated pairs.
     """
     lines = _lines(path)
-    counts: list[int] = []
+    n_folds, size = 1, len(lines)
     if len(lines[0].text.split()) <= 2:
         header = lines.pop(0)
         counts = header.integers(header.text.split(), "the counts 'folds size' or 'size'")
-    size, n_folds = (*reversed(counts), 1)[:2] if counts else (0, 1)
-    if counts and len(lines) != 2 * size * n_folds:
-        raise DataError(
-            f"{path}: line 1 announces {2 * size * n_folds} pairs, the file holds {len(lines)}; get it whole"
-        )
-    pairs = [_lfw_pair(line, row // (2 * size) if counts else 0) for row, line in enumerate(lines)]
+        n_folds, size = (1, *counts)[-2:]
+        if len(lines) != 2 * size * n_folds:
+            announced = 2 * size * n_folds
+            raise DataError(f"{path}: line 1 announces {announced} pairs, the file holds {len(lines)}")
+    pairs = [_lfw_pair(line, row // (2 * size)) for row, line in enumerate(lines)]
     return _pair_set(path, pairs, folded=n_folds > 1)
 
 
@@ -136,7 +135,7 @@ def _read_cfp(root: Path, protocol: str, sides: tuple[str, str]) -> PairSet:
     if not folds:
         raise DataError(f"{folder} holds no folds; expected 01/same.txt, 01/diff.txt and so on")
     pairs = [
-        _cfp_pair(line, lists, _Pair("", "", name == "same", number))
+        _Pair(*_cfp_pair(line, lists), name == "same", number)
         for number, fold in enumerate(folds)
         for name in ("same", "diff")
         for line in _lines(fold / f"{name}.txt")
@@ -156,12 +155,12 @@ def _cfp_images(path: Path) -> dict[int, str]:
     return found
 
 
-def _cfp_pair(line: _Line, lists: list[dict[int, str]], blank: _Pair) -> _Pair:
+def _cfp_pair(line: _Line, lists: list[dict[int, str]]) -> tuple[str, str]:
     wanted = "two image numbers 'i,j' of the lists beside Split"
     numbers = line.integers(line.text.split(","), wanted)
     if len(numbers) != 2 or any(number not in names for number, names in zip(numbers, lists, strict=True)):
         raise line.malformed(wanted)
-    return blank._replace(first=lists[0][numbers[0]], second=lists[1][numbers[1]])
+    return lists[0][numbers[0]], lists[1][numbers[1]]
 
 
 def read_cplfw(path: Path) -> PairSet:
@@ -179,7 +178,7 @@ def read_cplfw(path: Path) -> PairSet:
 
 
 def _cplfw_image(line: _Line) -> tuple[str, str]:
-    image, _, flag = line.text.rpartition(" ")
+    image, _, flag = line.text.replace("\t", " ").rpartition(" ")
     if not image or flag not in ("0", "1"):
         raise line.malformed("'image.jpg 0' or 'image.jpg 1'")
     return image.strip(), flag

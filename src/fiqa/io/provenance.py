@@ -56,20 +56,26 @@ class Provenance:
 def digest(path: Path) -> str:
     """SHA-256 in hexadecimal of a file, or of the names and contents of all visible files in a folder.
 
+    A file in a folder that cannot be read, such as a broken link, counts by its name.
+
     Raises:
-        DataError: If the path cannot be read.
+        DataError: If the path itself cannot be read.
     """
     if not path.is_dir():
-        return _file_digest(path)
+        try:
+            return _file_digest(path)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}") from error
     whole = hashlib.sha256()
     for name in walk_files(path):
-        whole.update(f"{_file_digest(path / name)} {name}\n".encode(errors="surrogateescape"))
+        try:
+            content = _file_digest(path / name)
+        except OSError:
+            content = "unreadable"
+        whole.update(f"{content} {name}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()
 
 
 def _file_digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,11 +27,7 @@ def find_images(folder: Path) -> SampleSet:
     Raises:
         DataError: If the folder does not exist, cannot be read, holds no image, or a name is not UTF-8.
     """
-    relative = [
-        name
-        for name in walk_files(folder)
-        if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
-    ]
+    relative = [name for name in walk_files(folder) if name.lower().endswith(IMAGE_SUFFIXES)]
     if not relative:
         raise DataError(f"{folder} holds no image; looked for names that end in {', '.join(IMAGE_SUFFIXES)}")
     foreign = [name for name in relative if not _is_utf8(name)]
@@ -67,8 +63,9 @@ def _walk(folder: Path) -> Iterator[str]:
                 entered.add(identity)
                 kept.append(name)
         folders[:] = kept
-        prefix = Path(place).relative_to(folder)
-        yield from ((prefix / name).as_posix() for name in files if not name.startswith("."))
+        below = Path(place).relative_to(folder).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        yield from (prefix + name for name in files if not name.startswith("."))
 
 
 def _identity(folder: Path) -> tuple[int, int]:

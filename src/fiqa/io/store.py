@@ -13,13 +13,10 @@ from ..core.errors import DataError
 from ..core.types import ComparisonScores, EmbeddingSet, Failure, PairSet, QualityScores, SampleSet, Scale
 from .atomic import HEADER, atomic
 from .provenance import Provenance
-from .tables import Table, json_text, naming, parse_json, read_table, write_table
-
-Columns = Mapping[str, NDArray[Any]]
+from .tables import Columns, Table, json_text, naming, parse_json, read_table, write_table
 
 VECTORS = "vectors.npy"
 SAMPLES = "samples.parquet"
-FAILURES = "failures.csv"
 FAILURES = "failures.csv"
 
 

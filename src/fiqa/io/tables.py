@@ -24,6 +24,9 @@ from ..core.optional import require
 from .atomic import atomic
 from .provenance import Provenance
 
+Columns = Mapping[str, NDArray[Any]]
+Header = Mapping[str, Any]
+
 _FLAGS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -39,7 +42,7 @@ class Table:
     """
 
     source: Path
-    columns: Mapping[str, NDArray[Any]]
+    columns: Columns
     attributes: Mapping[str, str] = field(default_factory=dict)
     provenance: Provenance | None = None
 
@@ -117,7 +120,7 @@ class Table:
 
 def write_table(
     path: Path,
-    columns: Mapping[str, NDArray[Any]],
+    columns: Columns,
     *,
     attributes: Mapping[str, str] | None = None,
     provenance: Provenance | None = None,
@@ -144,6 +147,8 @@ def read_table(path: Path) -> Table:
         DataError: If the file is missing, damaged, or its rows differ in length.
         SettingsError: If the name ends in none of .parquet, .csv, .json.
     """
+    if not path.exists():
+        raise DataError(f"{path} cannot be read: No such file or folder")
     read = _by_suffix(path, _READERS)
     try:
         columns, header = read(path)
@@ -165,10 +170,6 @@ def naming(path: Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise DataError(f"{path}: {error}") from error
-
-
-Columns = Mapping[str, NDArray[Any]]
-Header = Mapping[str, Any]
 
 
 def _write_parquet(path: Path, columns: Columns, header: Header) -> None:
@@ -200,13 +201,15 @@ def _read_csv(path: Path) -> tuple[Columns, Header]:
         reader = csv.reader(file)
         try:
             names = next(reader, [])
-            rows = [row for row in reader if row]
+            rows = list(reader)
         except csv.Error as error:
             raise DataError(f"{path}: line {reader.line_num}: {error}") from error
     if not names:
         raise DataError(f"{path} is empty; its first line must name the columns")
     if len(set(names)) < len(names):
         raise DataError(f"{path}: two columns share a name in {', '.join(names)}")
+    while rows and not rows[-1]:
+        rows.pop()
     uneven = [number for number, row in enumerate(rows, start=2) if len(row) != len(names)]
     if uneven:
         raise DataError(f"{path}: {len(names)} cells expected, other counts at lines {first_few(uneven)}")
