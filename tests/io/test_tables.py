@@ -143,13 +143,15 @@ def test_malformed_parquet(tmp_path: Path) -> None:
         read_table(path)
 
 
-@pytest.mark.parametrize("suffix", (*SUFFIXES, "folder"))
+@pytest.mark.parametrize("suffix", [*SUFFIXES, "folder"])
 def test_missing_file(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(DataError, match=rf"t\.{suffix} cannot be read: "):
         read_table(tmp_path / f"t.{suffix}")
 
 
 def test_unknown_suffix(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder that would be lost; name a file"):
+        write_table(tmp_path, {"a": np.arange(2)})
     with pytest.raises(SettingsError, match=r"t\.xlsx must end in one of \.parquet, \.csv, \.json"):
         write_table(tmp_path / "t.xlsx", {"a": np.arange(2)})
     (tmp_path / "t").write_text("")

@@ -25,8 +25,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         DataError: If `path` cannot be written, or is a folder that was not written here.
     """
-    if path.is_dir() and not (path / HEADER).exists() and any(path.glob("[!.]*")):
-        raise DataError(f"{path} is a folder with other content that would be lost; name another output")
+    check_output(path)
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +37,16 @@ def atomic(path: Path) -> Iterator[Path]:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         _remove(temporary)
+
+
+def check_output(path: Path) -> None:
+    """Refuse before long work what `atomic` would refuse after it.
+
+    Raises:
+        DataError: If `path` is a folder with visible content and without a ``header.json``.
+    """
+    if path.is_dir() and not (path / HEADER).exists() and any(path.glob("[!.]*")):
+        raise DataError(f"{path} is a folder with other content that would be lost; name another output")
 
 
 def _replace(temporary: Path, path: Path) -> None:

@@ -132,12 +132,25 @@ def write_table(
         SettingsError: If the name ends in none of .parquet, .csv, .json.
     """
     same_length(**columns)
+    check_table_output(path)
     write = _by_suffix(path, _WRITERS)
     header: dict[str, Any] = {"attributes": dict(attributes or {})}
     if provenance:
         header["provenance"] = provenance.to_json()
     with atomic(path) as temporary, naming(path):
         write(temporary, columns, header)
+
+
+def check_table_output(path: Path) -> None:
+    """Refuse before long work what `write_table` would refuse after it.
+
+    Raises:
+        DataError: If `path` is a folder.
+        SettingsError: If the name ends in none of .parquet, .csv, .json.
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder that would be lost; name a file to write")
+    _by_suffix(path, _WRITERS)
 
 
 def read_table(path: Path) -> Table:
