@@ -76,6 +76,29 @@ def test_a_folder_with_other_content_is_refused_before_any_work(tmp_path: Path) 
     assert names(tmp_path / "photos") == ["1.jpg"]
 
 
+def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    (folder / "header.json").write_text("{}")
+    with pytest.raises(DataError, match="crops is a folder that would be lost"), atomic(folder) as part:
+        part.write_text("{}")
+    assert names(folder) == ["header.json"]
+    assert names(tmp_path) == ["crops"]
+
+
+def test_links_stay_and_what_they_point_to_is_replaced(tmp_path: Path) -> None:
+    real, link = tmp_path / "disk" / "crops", tmp_path / "crops"
+    real.mkdir(parents=True)
+    (real / "header.json").write_text("old")
+    link.symlink_to(real)
+    with atomic(link) as temporary:
+        temporary.mkdir()
+        (temporary / "header.json").write_text("new")
+    assert link.is_symlink()
+    assert (real / "header.json").read_text() == "new"
+    assert names(real.parent) == ["crops"]
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.npy cannot be written: No space left"):
         break_off(tmp_path / "a.npy", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))

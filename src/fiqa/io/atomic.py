@@ -20,17 +20,18 @@ def atomic(path: Path) -> Iterator[Path]:
     On an error nothing is left behind and what stood under `path` is untouched. A killed process leaves a
     hidden file or folder named ``.tmp-…``, which nothing here reads. A folder that stands under `path` is
     replaced only if it holds nothing visible or a ``header.json``, as all folders written here do: photos are
-    never swept away by a mistyped output.
+    never swept away by a mistyped output. Where `path` is a link, what it points to is replaced.
 
     Raises:
         DataError: If `path` cannot be written, or is a folder that was not written here.
     """
     check_output(path)
-    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    target = path.resolve()
+    temporary = _hidden(target)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _replace(temporary, path)
+        _replace(temporary, target)
     except FiqaError:
         raise
     except OSError as error:
@@ -53,7 +54,9 @@ def _replace(temporary: Path, path: Path) -> None:
     if not path.is_dir():
         temporary.replace(path)
         return
-    former = path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
+    if not temporary.is_dir():
+        raise DataError(f"{path} is a folder that would be lost; name a file to write")
+    former = _hidden(path)
     path.rename(former)
     try:
         temporary.rename(path)
@@ -61,6 +64,10 @@ def _replace(temporary: Path, path: Path) -> None:
         former.rename(path)
         raise
     _remove(former)
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{path.name}")
 
 
 def _remove(path: Path) -> None:
