@@ -107,7 +107,7 @@ def _cluster_part(
     codes: list[NDArray[np.int64]] = []
     inertia: list[NDArray[np.float64]] = []
     for _, batch in layout.batches(part):
-        labels, costs = _cluster_block(vectors.read(batch.rows), batch.subject_starts, *settings)
+        labels, costs = _cluster_block(vectors.borrow(batch.rows), batch.subject_starts, *settings)
         codes.append(labels)
         inertia.append(costs)
     return np.concatenate(codes), np.concatenate(inertia)

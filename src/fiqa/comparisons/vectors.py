@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..core.errors import DataError
 from .compiled import compiled
 
 _LENGTH_TOLERANCE = 1e-2
+_MEMORY = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +53,24 @@ class UnitVectors:
             return _reopen, (place, self.rows)
         return UnitVectors, (np.asarray(array), self.rows)
 
-    def read(self, samples: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of k samples as float32 (k, d).
+    def borrow(self, samples: NDArray[np.int64]) -> NDArray[np.float32]:
+        """As `read`, into memory of this thread that its next call writes over."""
+        size = len(samples) * self.array.shape[1]
+        memory = getattr(_MEMORY, "block", None)
+        if memory is None or memory.size < size:
+            memory = _MEMORY.block = np.empty(size, np.float32)
+        return self.read(samples, out=memory[:size].reshape(len(samples), -1))
+
+    def read(
+        self, samples: NDArray[np.int64], *, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The vectors of k samples as float32 (k, d), in `out` where it is given.
 
         Raises:
             DataError: If one of them is not of unit length (NaN and zero vectors included).
         """
         rows = samples if self.rows is None else self.rows[samples]
-        block = np.empty((len(rows), self.array.shape[1]), np.float32)
+        block = np.empty((len(rows), self.array.shape[1]), np.float32) if out is None else out
         plain = np.asarray(self.array)
         if plain.dtype == np.float16:
             _widen(plain.view(np.uint16), rows, block.view(np.uint32))

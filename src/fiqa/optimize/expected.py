@@ -105,7 +105,7 @@ def credited_sums(
 def _count_part(vectors: UnitVectors, layout: Partition, part: tuple[int, int]) -> NDArray[np.int64]:
     counts = np.zeros(BINS, np.int64)
     for _, batch in layout.batches(part):
-        block, sizes = vectors.read(batch.rows), batch.cluster_sizes
+        block, sizes = vectors.borrow(batch.rows), batch.cluster_sizes
         weights = (_ONE + sizes // 2) // sizes
         _count_pairs(block, batch.subject_starts, batch.cluster_ends, weights, counts)
     return counts
@@ -121,7 +121,7 @@ def _credit_part(
 ) -> NDArray[np.float64]:
     results = []
     for start, batch in layout.batches(part):
-        block, weights = vectors.read(batch.rows), 1.0 / batch.cluster_sizes
+        block, weights = vectors.borrow(batch.rows), 1.0 / batch.cluster_sizes
         own = strength[start : start + len(batch)]
         credit = np.zeros((3, len(batch)))
         _credit_pairs(block, batch.subject_starts, batch.cluster_ends, weights, ranks, own, soft, credit)

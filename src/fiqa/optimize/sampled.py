@@ -19,6 +19,8 @@ from ..core.errors import DataError
 from ..core.protocols import Progress, silent
 from .credit import Credit, credit_share, mean_ranks
 
+_DIGIT = 11
+
 
 @dataclass(frozen=True, eq=False)
 class DrawnPairs:
@@ -67,11 +69,8 @@ class DrawnPairs:
 
 def pair_ranks(similarity: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Position of each pair in ascending order of similarity, 0..p-1; equal ones keep their order."""
-    keys = np.empty(len(similarity), np.uint64)
-    _pack_keys(similarity.view(np.uint32), keys)
-    keys.sort()
     ranks = np.empty(len(similarity), np.uint32)
-    _unpack_ranks(keys, ranks)
+    _rank_bits(similarity.view(np.uint32), ranks)
     return ranks
 
 
@@ -105,7 +104,7 @@ def _draw_part(
         own = np.repeat(np.arange(len(batch), dtype=np.int32), batch.draws)
         compared = np.empty((len(vectors), len(own)), np.float32)
         for row, source in zip(compared, vectors, strict=True):
-            _compare_pairs(source.read(batch.rows), own, partners, row)
+            _compare_pairs(source.borrow(batch.rows), own, partners, row)
         second.append(partners + np.int32(start))
         similarity.append(compared)
     return np.concatenate(second), np.concatenate(similarity, axis=1)
@@ -127,22 +126,31 @@ def _compare_pairs(
 
 
 @compiled
-def _pack_keys(bits: NDArray[np.uint32], keys: NDArray[np.uint64]) -> None:
-    """Integers that sort as (similarity, position) do: flipped float bits above, the position below.
+def _rank_bits(bits: NDArray[np.uint32], ranks: NDArray[np.uint32]) -> None:
+    """Radix sort of float bits, flipped so that integers sort as the floats do, in three stable passes.
 
-    All keys differ, so any sort of them is a stable sort of the similarities.
+    A key holds the flipped bits above the position of the pair; the last pass writes ranks, not keys.
     """
-    sign = np.uint32(0x80000000)
+    keys, moved = np.empty(len(bits), np.uint64), np.empty(len(bits), np.uint64)
+    slots = np.zeros((3, 1 << _DIGIT), np.int64)
+    sign, low = np.uint32(0x80000000), np.uint32((1 << _DIGIT) - 1)
     for p in range(len(bits)):
         value = np.uint32(0) if bits[p] == sign else bits[p]
-        ordered = ~value if value & sign else value | sign
-        keys[p] = (np.uint64(ordered) << np.uint64(32)) | np.uint64(p)
-
-
-@compiled
-def _unpack_ranks(keys: NDArray[np.uint64], ranks: NDArray[np.uint32]) -> None:
-    for rank in range(len(keys)):
-        ranks[np.uint32(keys[rank])] = rank
+        value = ~value if value & sign else value | sign
+        keys[p] = (np.uint64(value) << np.uint64(32)) | np.uint64(p)
+        for digit in range(3):
+            slots[digit, (value >> np.uint32(_DIGIT * digit)) & low] += 1
+    for digit in range(3):
+        slots[digit] = np.cumsum(slots[digit]) - slots[digit]
+        shift, slot = np.uint64(32 + _DIGIT * digit), slots[digit]
+        for p in range(len(keys)):
+            d = (keys[p] >> shift) & np.uint64(low)
+            if digit < 2:
+                moved[slot[d]] = keys[p]
+            else:
+                ranks[np.uint32(keys[p])] = slot[d]
+            slot[d] += 1
+        keys, moved = moved, keys
 
 
 @compiled
