@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 import sys
 import tomllib
 from collections.abc import Callable
@@ -143,7 +144,7 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__doc__ = inspect.getdoc(kind)
+    command.__doc__ = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(kind) or "")
     app.command(name, rich_help_panel=_STAGES, short_help=summary)(command)
 
 

@@ -60,7 +60,7 @@ class Crop(Stage):
             return {
                 "sample_id": batch.samples.sample_ids,
                 "subject_id": batch.samples.subject_ids,
-                "photo": batch.samples.paths,
+                "photo": batch.paths,
                 "images": np.stack(images) if images else batch.crops.images,
                 **{name: values for name, values in _geometry(batch.crops).items() if values is not None},
                 **batch.columns,

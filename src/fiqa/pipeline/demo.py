@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from ..io.atomic import atomic
 from ..io.images import write_image
 from ..io.orl import read_orl
-from ..io.store import atomic
 from .crop import Crop
 from .embed import Embed
 from .evaluate import Evaluate
@@ -17,7 +18,12 @@ from .settings import Stage
 from .train import Train
 
 METHODS = ("embedding_norm", "ser_fiq", "sdd_fiqa")
-ROWS = ("base", "published", "recommended")
+PRESETS: tuple[Literal["published", "recommended"], ...] = ("published", "recommended")
+ROWS = {
+    "base": "regressor, base labels",
+    "published": "regressor, published labels",
+    "recommended": "regressor, recommended labels",
+}
 
 
 def write_photos(folder: Path, *, subjects: int) -> str:
@@ -42,29 +48,28 @@ def write_photos(folder: Path, *, subjects: int) -> str:
 
 def demo_stages(folder: Path) -> list[Stage]:
     """Crop, embed, label, optimise, train, score and evaluate, as a study would list them."""
+    train, test = folder / "train", folder / "test"
     stages: list[Stage] = []
-    for half, seed in (("train", 1), ("test", 2)):
-        crops = folder / half / "crops"
-        stages.append(Crop(photos=folder / "photos" / half, output=crops, degrade=0.5, seed=seed))
-        stages.append(Embed(photos=crops, output=folder / half / "embeddings"))
-        stages.extend(_base(method, folder / half) for method in METHODS)
+    for half, seed in ((train, 1), (test, 2)):
+        crops = half / "crops"
+        stages.append(Crop(photos=folder / "photos" / half.name, output=crops, degrade=0.5, seed=seed))
+        stages.append(Embed(photos=crops, output=half / "embeddings"))
+        stages.extend(_base(method, half) for method in METHODS)
     for method in METHODS:
-        stages.extend(_improved(method, folder))
-    scores = [f"{method}:raw={folder / 'test' / method}.parquet" for method in METHODS]
-    scores += [
-        f"{method}:{row}={folder / 'test' / method}-{row}.parquet" for method in METHODS for row in ROWS
+        stages.extend(_improved(method, train, test))
+    raw = [f"{method}={test / method}.parquet" for method in METHODS]
+    learnt = [
+        f"{method}:{row}={test / method}-{name}.parquet" for method in METHODS for name, row in ROWS.items()
     ]
     stages.append(
         Evaluate(
-            scores=tuple(scores),
-            embeddings=(folder / "test" / "embeddings",),
-            pairs=("all",),
-            crops=folder / "test" / "crops",
-            shifts=tuple(
-                f"{method}={folder / 'train' / method}-{row}.parquet"
-                for method in METHODS
-                for row in ("recommended",)
-            ),
+            title="Demo: label optimisation on 20 unseen subjects",
+            scores=(*raw, *learnt),
+            embeddings=(test / "embeddings",),
+            crops=test / "crops",
+            base_labels=tuple(train / f"{method}.parquet" for method in METHODS),
+            optimised_labels=tuple(train / f"{method}-recommended.parquet" for method in METHODS),
+            label_crops=train / "crops",
             output=folder / "report",
         )
     )
@@ -78,27 +83,20 @@ def _base(method: str, folder: Path) -> Stage:
     return Label(embeddings=folder / "embeddings", method=method, output=output)
 
 
-def _improved(method: str, folder: Path) -> list[Stage]:
-    train, test = folder / "train", folder / "test"
-    labels = {"base": train / f"{method}.parquet"}
+def _improved(method: str, train: Path, test: Path) -> list[Stage]:
+    """Optimise the base labels by each preset, and train and apply a regressor on each set of labels."""
+    base = train / f"{method}.parquet"
+    labels = {"base": base}
     stages: list[Stage] = []
-    for preset in ROWS[1:]:
+    for preset in PRESETS:
         labels[preset] = train / f"{method}-{preset}.parquet"
-        stages.append(
-            Optimize(
-                scores=labels["base"],
-                embeddings=(train / "embeddings",),
-                preset=preset,
-                output=labels[preset],
-            )
-        )
-    for row, file in labels.items():
-        model = folder / "models" / f"{method}-{row}"
-        cache = folder / "features"
-        stages.append(
-            Train(crops=train / "crops", labels=file, preset="last-block", cache=cache, output=model)
-        )
-        stages.append(Score(photos=test / "crops", model=model, output=test / f"{method}-{row}.parquet"))
+        embeddings = (train / "embeddings",)
+        stages.append(Optimize(scores=base, embeddings=embeddings, preset=preset, output=labels[preset]))
+    for name, file in labels.items():
+        model = train / "models" / f"{method}-{name}"
+        crops, cache = train / "crops", train / "features"
+        stages.append(Train(crops=crops, labels=file, cache=cache, output=model, epochs=20, batch_size=32))
+        stages.append(Score(photos=test / "crops", model=model, output=test / f"{method}-{name}.parquet"))
     return stages
 
 

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import SettingsError
 from ..core.protocols import Progress
-from ..core.types import EmbeddingSet, Failure, QualityScores, SampleSet
+from ..core.types import Failure, QualityScores
 from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
-from ..io.store import FAILURES, SAMPLES, read_embeddings, read_failures, read_samples, read_scores, write_json
+from ..io.store import (
+    FAILURES,
+    SAMPLES,
+    read_embeddings,
+    read_failures,
+    read_samples,
+    read_scores,
+    write_json,
+)
+from ..io.tables import write_table
 from .settings import Stage, setting
 
 if TYPE_CHECKING:
     from ..evaluate.contact_sheet import ContactSheet
+    from ..evaluate.evaluation import Scored
     from ..evaluate.label_shift import LabelShift
     from ..evaluate.results import Report, TestBed
-    from .benchmarks import Benchmark
 
 _SHEET = 24
 _MOVED = 12
-
-
-class Scored(NamedTuple):
-    """Quality scores and the row of the table that they belong to."""
-
-    method: str
-    variant: str
-    scores: QualityScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,91 +63,34 @@ class Evaluate(Stage):
 
     def run(self, progress: Progress) -> None:
         """Write report.html, results.json, curves.csv, table.tex and the figures."""
+        from ..comparisons.compare import compare
+        from ..evaluate import CONVENTIONS
+        from ..evaluate.evaluation import EvaluationSettings, evaluate_test_bed
         from .benchmarks import open_benchmark
 
         if len(self.base_labels) != len(self.optimised_labels):
             raise SettingsError("--base-labels and --optimised-labels must be given in pairs")
+        settings = EvaluationSettings(
+            CONVENTIONS.load(self.convention), fmr=self.fmr, replicates=self.replicates, seed=self.seed
+        )
         scored = [_read(item) for item in self.scores]
         beds: list[TestBed] = []
-        failures: list[Failure] = []
+        failures: dict[Failure, None] = {}
         total = len(self.embeddings) * len(self.pairs)
         for folder in self.embeddings:
             embeddings, samples = read_embeddings(folder), read_samples(folder / SAMPLES)
-            failures.extend(_failures(folder))
+            failures |= dict.fromkeys(read_failures(folder / FAILURES))
             for spec in self.pairs:
                 progress(len(beds), total)
                 benchmark = open_benchmark(spec, samples, non_mated=self.non_mated, seed=self.seed)
-                beds.append(self._test_bed(benchmark, embeddings, samples, scored))
-        report = self._report(beds, scored, failures)
-        self._write(report)
+                comparisons = compare(embeddings, benchmark.pairs)
+                beds.append(
+                    evaluate_test_bed(
+                        benchmark.name, comparisons, samples=samples, scored=scored, settings=settings
+                    )
+                )
+        self._write(self._report(beds, scored, list(failures)))
         progress(total, total)
-
-    def _test_bed(
-        self, benchmark: Benchmark, embeddings: EmbeddingSet, samples: SampleSet, scored: Sequence[Scored]
-    ) -> TestBed:
-        from ..comparisons.compare import compare
-        from ..core.types import ComparisonScores
-        from ..evaluate.caveats import caveats
-        from ..evaluate.conventions import CONVENTIONS
-        from ..evaluate.edc import discard_order
-        from ..evaluate.error_rates import det, threshold_at_fmr, verification_accuracy
-        from ..evaluate.resample import bootstrap
-        from ..evaluate.results import Evaluation, TestBed
-
-        comparisons = compare(embeddings, benchmark.pairs)
-        convention = CONVENTIONS.get(self.convention)
-        held = None
-        if convention.threshold == "fixed":
-            held = threshold_at_fmr(
-                comparisons.non_mated, self.fmr, rule=convention.rule, mated=comparisons.mated
-            )
-        mated = benchmark.pairs.mated
-        counted = comparisons
-        if held is not None and convention.population == "counted":
-            counted = ComparisonScores(
-                benchmark.pairs.rows(mated), comparisons.similarity[mated], comparisons.recogniser
-            )
-        orders = {
-            (item.method, item.variant): discard_order(
-                counted,
-                QualityScores(item.scores.sample_ids, item.scores.values, f"{item.method} · {item.variant}"),
-                convention=convention,
-                fmr=self.fmr,
-                threshold=held,
-            )
-            for item in scored
-        }
-        drawn = None
-        if self.replicates:
-            drawn = bootstrap(
-                list(orders.values()),
-                samples,
-                measures=_measures(),
-                replicates=self.replicates,
-                rng=np.random.default_rng(self.seed),
-            )
-        evaluations = []
-        for (method, variant), order in orders.items():
-            curve = order.curve()
-            intervals = {item: drawn.interval(order.method, item) for item in _measures()} if drawn else {}
-            warnings = caveats(curve, comparisons, fmr=self.fmr)
-            evaluations.append(Evaluation(method, variant, curve, intervals, warnings))
-        contrasts = _contrasts(list(orders))
-        used = np.unique(np.concatenate([benchmark.pairs.first, benchmark.pairs.second]))
-        subjects = samples.at(benchmark.pairs.sample_ids[used]).subject_ids
-        return TestBed(
-            benchmark.name,
-            embeddings.recogniser,
-            n_subjects=len(np.unique(subjects)),
-            n_images=len(used),
-            n_mated=int(mated.sum()),
-            n_non_mated=int((~mated).sum()),
-            fmr=self.fmr,
-            evaluations=tuple(evaluations),
-            differences=drawn.differences(_measures()[0], contrasts) if drawn and contrasts else (),
-            det=det(comparisons),
-            accuracy=None if benchmark.pairs.folds is None else verification_accuracy(comparisons),
-        )
 
     def _report(self, beds: list[TestBed], scored: Sequence[Scored], failures: list[Failure]) -> Report:
         from ..evaluate.results import Report
@@ -155,7 +98,6 @@ class Evaluate(Stage):
         return Report(
             self.title,
             test_beds=tuple(beds),
-            measures=_measures(),
             settings={key: value for key, value in self.settings().items() if key != "output"},
             sheets=self._sheets(scored),
             shifts=tuple(
@@ -197,47 +139,35 @@ class Evaluate(Stage):
         return replace(shift, raised=sheets.get("raised"), lowered=sheets.get("lowered"))
 
     def _write(self, report: Report) -> None:
-        from ..evaluate.figures import figures
+        from ..evaluate.figures import edc_figure, png, svg
         from ..evaluate.report import render
-        from ..evaluate.tables import curve_rows, latex
+        from ..evaluate.tables import curve_table, latex_table
 
         with atomic(self.output) as folder:
             folder.mkdir()
             (folder / "report.html").write_text(render(report), encoding="utf-8")
             write_json(folder / "results.json", report.to_dict())
-            rows = curve_rows(report)
-            with (folder / "curves.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, rows[0])
-                writer.writeheader()
-                writer.writerows(rows)
-            (folder / "table.tex").write_text(latex(report), encoding="utf-8")
-            for name, content in figures(report).items():
-                (folder / name).write_bytes(content)
+            write_table(folder / "curves.csv", curve_table(report.test_beds))
+            (folder / "table.tex").write_text(
+                latex_table(report.test_beds, report.measures[0]), encoding="utf-8"
+            )
+            for number, bed in enumerate(report.test_beds):
+                figure = edc_figure(bed)
+                name = f"edc-{bed.benchmark}-{bed.recogniser}-{number}"
+                (folder / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
+                (folder / f"{name}.png").write_bytes(png(figure))
             write_json(folder / HEADER, {"provenance": self.provenance("report").to_json()})
 
 
 def _read(item: str) -> Scored:
     """[METHOD[:ROW]=]FILE; without names those in the file are taken."""
+    from ..evaluate.evaluation import Scored
+    from ..evaluate.results import RAW
+
     names, sign, file = item.rpartition("=")
     scores = read_scores(Path(file))
     method, _, row = names.partition(":") if sign else (scores.method, "", "")
-    return Scored(method, row or "raw", scores)
-
-
-def _measures() -> tuple:
-    from ..evaluate.pauc import Measure
-
-    return Measure("normalised", 0.3), Measure("raw", 0.3), Measure("raw", 0.95)
-
-
-def _contrasts(names: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Each row of a method against the row before it and against its first one, each pair once."""
-    found: list[tuple[str, str]] = []
-    for method in dict.fromkeys(method for method, _ in names):
-        rows = [f"{name} · {variant}" for name, variant in names if name == method]
-        for index in range(1, len(rows)):
-            found += [(rows[index], rows[earlier]) for earlier in sorted({0, index - 1, min(1, index - 1)})]
-    return list(dict.fromkeys(found))
+    return Scored(method, row or RAW, scores)
 
 
 def _sheet(title: str, folder: CropFolder, scores: QualityScores, rows: NDArray[np.intp]) -> ContactSheet:
@@ -251,8 +181,3 @@ def _sheet(title: str, folder: CropFolder, scores: QualityScores, rows: NDArray[
 
 def _as_scores(base: QualityScores, values: NDArray[np.floating]) -> QualityScores:
     return QualityScores(base.sample_ids, values, base.method)
-
-
-def _failures(folder: Path) -> list[Failure]:
-    file = folder / FAILURES
-    return read_failures(file) if file.exists() else []

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from ..core.errors import SettingsError
-from ..core.protocols import InputSpec, QualityMethod
+from ..core.protocols import InputSpec, QualityMethod, Recogniser
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
 
@@ -44,8 +44,8 @@ def build_method(
     """
     needs = METHODS.get(name).needs
     checkpoint = model / REGRESSOR if model is not None and model.is_dir() else model
-    loaders = {"recogniser": load_recogniser, "torch recogniser": load_torch_recogniser}
-    if needs not in loaders:
+    if needs not in ("recogniser", "torch recogniser"):
         return load_method(name, checkpoint=checkpoint, seed=seed)
-    backbone = loaders[needs](recogniser, path=weights, contract=read_contract(contract))
+    load = load_recogniser if needs == "recogniser" else load_torch_recogniser
+    backbone: Recogniser = load(recogniser, path=weights, contract=read_contract(contract))
     return load_method(name, backbone, seed=seed)

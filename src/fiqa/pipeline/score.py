@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, SettingsError
@@ -60,10 +59,9 @@ class Score(Stage):
         def work(number: int) -> dict[str, NDArray[Any]]:
             batch: Batch = source.load(todo[number])
             factors = method.factors(batch.crops) if hasattr(method, "factors") else {}
-            paths = batch.samples.paths
             return {
                 "sample_id": batch.samples.sample_ids,
-                "path": np.full(len(batch.crops), "-") if paths is None else paths,
+                "path": batch.paths,
                 "score": method.score(batch.crops),
                 **batch.columns,
                 **factors,

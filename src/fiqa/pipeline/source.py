@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -44,8 +44,14 @@ class Batch:
     rows: NDArray[np.int64]
     samples: SampleSet
     crops: FaceCrops
-    columns: dict[str, NDArray[np.generic]]
+    columns: Mapping[str, NDArray[Any]]
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def paths(self) -> NDArray[np.str_]:
+        """(n,) file of each face's image."""
+        assert self.samples.paths is not None  # every source reads files
+        return self.samples.paths
 
 
 class Source(Protocol):
@@ -177,7 +183,7 @@ class Photographs:
         face = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
         faces = [item for _, result in found for item in result.faces]
         boxes = np.array([item.box for item in faces], np.float64).reshape(-1, 4)
-        columns: dict[str, NDArray[np.generic]] = {
+        columns = {
             "face": face.astype(np.int64),
             "confidence": np.array([item.confidence for item in faces], np.float64),
             **{f"box_{name}": boxes[:, at] for at, name in enumerate(("x", "y", "width", "height"))},
@@ -217,6 +223,6 @@ def _rows(samples: SampleSet, rows: NDArray[np.int64], face: NDArray[np.int64] |
     return SampleSet(ids, samples.subject_ids[rows], None if samples.paths is None else samples.paths[rows])
 
 
-def _join(parts: list[NDArray[np.generic] | None], empty: tuple[int, ...], kind: type) -> NDArray[np.generic]:
+def _join(parts: list[NDArray[Any] | None], empty: tuple[int, ...], kind: type) -> NDArray[Any]:
     present = [part for part in parts if part is not None and len(part)]
     return np.concatenate(present) if present else np.zeros(empty, kind)
