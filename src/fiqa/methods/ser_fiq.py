@@ -16,7 +16,7 @@ from .bounds import one_of, real, whole
 
 _STEEPNESS = {"sigmoid": 130.0, "plain": 8.0}
 _BATCH = 16
-_DROPPED_VALUES = 16 * 2**20
+_DROPPED_VALUES = 4 * 2**20
 
 
 class SerFiq:
@@ -83,7 +83,7 @@ class SerFiq:
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:
         """Quality (n,) in (0, 1), higher = more useful.
 
-        Memory beside the network's own: 100 MB and the masks (passes x width of the layer, float32).
+        Memory beside the network's own: some 50 MB and the masks (passes x width of the layer, float32).
 
         Raises:
             DataError: If the crops have another size than the recogniser wants.

@@ -30,7 +30,7 @@ class TorchRecogniser:
     def prepare(self, images: NDArray[np.uint8]) -> Tensor:
         """Crops (n, size, size, 3) uint8 RGB as `module` wants them, on its device."""
         device = next(self.module.parameters()).device
-        return torch.from_numpy(self.spec.prepare(images)).to(device)
+        return torch.from_numpy(self.spec.prepare(images)).to(device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
