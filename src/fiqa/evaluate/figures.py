@@ -15,11 +15,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -116,11 +117,12 @@ def edc_figure(bed: TestBed, *, until: float = 0.95) -> Figure:
                 look = _look(one, bed, number)
                 ax.plot(*_drawn(one.curve), label=one.variant if several else one.method, **look)
             ax.set(title=title, xlim=(0, until), ylim=(0, top))
-            ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-            ax.set_xlabel(f"{_units(evaluations[0].curve)} left out, worst first")
-            if panel % _columns(len(groups)) == 0:
+            _percent(ax.xaxis, ax.yaxis)
+            if panel % _columns(len(groups)):
+                ax.tick_params(labelleft=False)
+            else:
                 ax.set_ylabel(f"{evaluations[0].curve.error.upper()} at FMR {bed.fmr:g}")
+        figure.supxlabel(f"{_units(bed.evaluations[0].curve)} left out, worst first", fontsize=9)
         _legend(figure, axes)
     return figure
 
@@ -154,7 +156,7 @@ def det_figure(curves: Sequence[tuple[str, DetCurve]], *, fmr: float | None = No
 
 def difference_figure(differences: Sequence[tuple[str, Difference]]) -> Figure:
     """Differences with their intervals, one a row under its label; filled where Holm's p is below 0.05."""
-    with _panels(1, size=(5.6, 0.5 + 0.26 * len(differences))) as (figure, (ax,)):
+    with _panels(1, size=(7.4, 0.6 + 0.25 * len(differences))) as (figure, (ax,)):
         ax.axvline(0, color=INK, linewidth=0.8)
         for row, (_, one) in enumerate(differences):
             clear = one.p_holm < 0.05
@@ -170,6 +172,7 @@ def difference_figure(differences: Sequence[tuple[str, Difference]]) -> Figure:
             )
         ax.set_yticks(range(len(differences)), [label for label, _ in differences], color=INK)
         ax.set(ylim=(len(differences) - 0.5, -0.5), xlabel="change of the area (lower is better)")
+        ax.xaxis.set_major_locator(MaxNLocator(6))
         ax.grid(visible=False, axis="y")
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
@@ -193,9 +196,7 @@ def shift_figure(shift: LabelShift) -> Figure:
         if shift.mated_similarity is not None:
             axes[2].stairs(*shift.mated_similarity, fill=True, color=SERIES[2])
             axes[2].set(title="Mated similarity", xlabel="similarity", ylabel="pairs")
-        for ax in axes[:2]:
-            ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+        _percent(axes[0].xaxis, axes[0].yaxis, axes[1].xaxis)
     return figure
 
 
@@ -209,6 +210,13 @@ def _panels(count: int, *, size: tuple[float, float]) -> Iterator[tuple[Figure, 
         FigureCanvasAgg(figure)
         axes = [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
         yield figure, axes
+
+
+def _percent(*scales: Axis) -> None:
+    for scale in scales:
+        scale.set_major_formatter(
+            FuncFormatter(lambda share, _: f"{100 * share:.6g}%".replace("-", "\N{MINUS SIGN}"))
+        )
 
 
 def _columns(count: int) -> int:

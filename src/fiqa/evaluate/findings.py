@@ -11,23 +11,30 @@ from .resample import Difference
 from .results import ON_BASE, ON_OPTIMISED, RAW, Evaluation, Report, TestBed
 
 KINDS = {
-    "raw": "area under the discard curve",
-    "mean": "mean error rate under discard",
+    "raw": "raw pAUC",
+    "mean": "mean error rate",
     "normalised": "normalised pAUC",
-    "excess": "area above the attainable bound",
+    "excess": "pAUC above the attainable bound",
 }
 
 
 def measure_name(measure: Measure) -> str:
     """The measure in words, such as "normalised pAUC to 0.3"."""
-    return f"{KINDS[measure.kind]} to {measure.limit:g}"
+    return f"{KINDS[measure.kind]} to\N{NO-BREAK SPACE}{measure.limit:g}"
+
+
+def signed_percent(share: float, *, digits: int = 1) -> str:
+    """A change in per cent with its sign, such as "+3.1%"."""
+    return f"{share:+.{digits}%}".replace("-", "\N{MINUS SIGN}")
 
 
 def findings(report: Report) -> tuple[str, ...]:
     """One sentence each on the best scores, on fine-tuning alone, and on the optimisation of labels."""
     measure = report.measures[0]
     sentences = [_best(bed, measure) for bed in report.test_beds]
-    sentences.append(_effect(report, measure, (ON_BASE, RAW), "Fine-tuning alone (raw score to regressor)"))
+    sentences.append(
+        _effect(report, measure, (ON_BASE, RAW), "Training alone (raw score to regressor on base labels)")
+    )
     sentences.append(_effect(report, measure, (ON_OPTIMISED, ON_BASE), "Optimising the labels"))
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -49,7 +56,7 @@ def _best(bed: TestBed, measure: Measure) -> str:
 
 
 def _effect(report: Report, measure: Measure, variants: tuple[str, str], subject: str) -> str:
-    """How often, and by how much, the first variant is below the second, over all methods and test beds."""
+    """How often, and by how much, the first variant is below the second, over all methods and benchmarks."""
     changes, differences = [], []
     for bed in report.test_beds:
         for method in bed.methods:
@@ -66,7 +73,7 @@ def _effect(report: Report, measure: Measure, variants: tuple[str, str], subject
     cells = "cell" if len(changes) == 1 else "cells"
     sentence = (
         f"{subject} lowers the {measure_name(measure)} in {better} of {len(changes)} {cells} "
-        f"(mean change {np.mean(changes):+.1%})"
+        f"(mean change {signed_percent(float(np.mean(changes)))})"
     )
     if not differences:
         return f"{sentence}; no intervals were computed."

@@ -24,12 +24,18 @@ from .figures import (
     shift_figure,
     svg,
 )
-from .findings import findings, measure_name
+from .findings import findings, measure_name, signed_percent
+from .label_shift import LabelShift
 from .pauc import Measure
-from .results import RAW, Report, TestBed
+from .results import ON_BASE, ON_OPTIMISED, RAW, Report, TestBed
 from .tables import best_of
 
 PRINTED = {"raw": (1e3, 1), "mean": (1e3, 1), "normalised": (1.0, 3), "excess": (1e3, 1)}  # scale, decimals
+STEPS = {
+    (ON_BASE, RAW): "training on base labels",
+    (ON_OPTIMISED, ON_BASE): "optimising the labels",
+    (ON_OPTIMISED, RAW): "both together",
+}
 PAGE_COLOURS = {
     INK: "--ink",
     MUTED: "--muted",
@@ -51,17 +57,14 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, thumbnail=_thumbnail)
+    environment.filters.update(number=_number, signed_percent=signed_percent, thumbnail=_thumbnail)
     return environment.get_template("report.html.j2").render(
         report=report,
         findings=findings(report),
         beds=[_section(bed, report, number) for number, bed in enumerate(report.test_beds)],
         summary=_summary(report) if len(report.test_beds) > 1 else None,
         det=_det(report),
-        shifts=[
-            (shift, _on_page(svg(shift_figure(shift)), f"shift{number}"))
-            for number, shift in enumerate(report.shifts)
-        ],
+        shifts=[_shift(shift, f"shift{number}") for number, shift in enumerate(report.shifts)],
         caveats=_caveats(report),
     )
 
@@ -128,7 +131,7 @@ def _bests(
 
 
 def _summary(report: Report) -> dict[str, Any]:
-    """The first measure of every method and variant across all test beds."""
+    """The first measure of every method and variant across all benchmarks."""
     measure = report.measures[0]
     scale, digits = PRINTED[measure.kind]
     keys = list(
@@ -155,6 +158,20 @@ def _summary(report: Report) -> dict[str, Any]:
     return {"heading": _heading(measure), "beds": report.test_beds, "rows": rows}
 
 
+def _shift(shift: LabelShift, key: str) -> dict[str, Any]:
+    """What an optimisation did to the labels of one method."""
+    size = np.abs(shift.shift)
+    facts = {
+        "samples": len(shift.base),
+        "Spearman to the base": shift.spearman,
+        "mean shift of rank": f"{size.mean():.1%}",
+        "largest": f"{size.max():.1%}",
+        "moved by more than 5%": f"{np.mean(size > 0.05):.1%} of samples",
+        "largest mean shift of a subject": signed_percent(max(shift.subject_shift, key=abs)),
+    }
+    return {"shift": shift, "figure": _on_page(svg(shift_figure(shift)), key), "facts": facts}
+
+
 def _det(report: Report) -> str | None:
     curves = [(bed.name, bed.det) for bed in report.test_beds if bed.det is not None]
     if not curves:
@@ -176,24 +193,25 @@ def _caveats(report: Report) -> list[tuple[str, str]]:
 
 def _heading(measure: Measure) -> dict[str, str]:
     scale, _ = PRINTED[measure.kind]
-    return {"name": measure_name(measure), "unit": "" if scale == 1 else f"× {1 / scale:g}"}
+    return {"name": measure_name(measure), "unit": "" if scale == 1 else "× 10⁻³"}
 
 
 def _contrast(after: tuple[str, str], before: tuple[str, str]) -> str:
     if after[0] == before[0]:
-        return f"{after[0]}: {after[1]} − {before[1]}"
+        change = STEPS.get((after[1], before[1]), f"{after[1]} − {before[1]}")
+        return f"{after[0]} · {change}"
     return " − ".join(name if variant == RAW else f"{name} ({variant})" for name, variant in (after, before))
 
 
-def _number(value: object) -> str:
-    """Numbers as people read them: thousands apart, four significant digits."""
+def _number(value: object, digits: int = 4) -> str:
+    """Numbers as people read them: thousands apart, else so many significant digits."""
     if isinstance(value, list | tuple):
         return ", ".join(map(_number, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}".replace(",", "\u202f")
-    return f"{value:.4g}"
+    if float(value).is_integer() or abs(value) >= 10**digits:
+        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _thumbnail(image: NDArray[np.uint8]) -> str:

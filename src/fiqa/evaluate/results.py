@@ -43,8 +43,8 @@ class Evaluation:
 
     def value(self, measure: Measure) -> float | None:
         """The area, or None where it is undefined."""
-        result: float | None = getattr(areas(self.curve, limit=measure.limit), measure.kind)
-        return result
+        value: float | None = getattr(areas(self.curve, limit=measure.limit), measure.kind)
+        return value
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -84,7 +84,10 @@ def latex_table(
         lines += [
             r"\midrule",
             *_method_rows(
-                method, variants, [_column(bed, method, variants, measure, scale) for bed in beds], digits
+                method,
+                variants,
+                [_column(bed, method, variants, measure, scale) for bed in beds],
+                digits,
             ),
         ]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
