@@ -7,9 +7,9 @@ from embedded import make_embedded
 from fiqa.comparisons.execution import in_threads
 from fiqa.comparisons.partition import Partition
 from fiqa.comparisons.vectors import UnitVectors
-from fiqa.optimize.bins import BINS
+from fiqa.optimize import expected
 from fiqa.optimize.credit import strengths
-from fiqa.optimize.expected import credited_sums, rank_table
+from fiqa.optimize.expected import credit_places, rank_table
 from fiqa.optimize.sampled import draw_pairs
 
 
@@ -48,10 +48,10 @@ def test_against_brute_force_within_the_stated_resolution(
     standing = rng.permutation(188)
     layout, source = Partition.of(subjects, clusters), UnitVectors(vectors)
     table = rank_table(source, layout, execute=in_threads())
-    credited = credited_sums(
+    credited = credit_places(
         source,
         layout,
-        ranks=table.ranks,
+        table=table,
         strength=strengths(standing, width)[layout.rows],
         soft=width > 0,
         execute=in_threads(),
@@ -77,10 +77,10 @@ def test_one_image_a_cluster_gives_the_published_ranks(rng: np.random.Generator)
         vectors[2 * pair + 1, [2 * pair, 2 * pair + 1]] = value, np.sqrt(1 - value**2)
     layout = Partition.of(np.repeat(np.arange(3), 2), np.arange(6))
     table = rank_table(UnitVectors(vectors), layout, execute=in_threads(1))
-    sums, numbers, chances = credited_sums(
+    sums, numbers, chances = credit_places(
         UnitVectors(vectors),
         layout,
-        ranks=table.ranks,
+        table=table,
         strength=strengths(np.arange(6), 0),
         soft=False,
         execute=in_threads(1),
@@ -90,10 +90,11 @@ def test_one_image_a_cluster_gives_the_published_ranks(rng: np.random.Generator)
     assert (sums[::2] / 2).tolist() == [2.5, 0.5, 4.5]
 
 
+@pytest.mark.parametrize("kept", [0, 1 << 20])
 @pytest.mark.parametrize("parts", [1, 3, 64])
 @pytest.mark.parametrize("workers", [1, 4])
-def test_results_do_not_depend_on_the_split(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, parts: int, workers: int
+def test_results_depend_neither_on_the_split_nor_on_what_is_kept(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, parts: int, workers: int, kept: int
 ) -> None:
     vectors, subjects, _ = make_embedded(rng, [100, 1, 2, 50, 70, 33])
     layout, source = Partition.of(subjects, rng.integers(7, size=256)), UnitVectors(vectors)
@@ -102,13 +103,14 @@ def test_results_do_not_depend_on_the_split(
     def both(workers: int) -> tuple[np.ndarray, ...]:
         execute = in_threads(workers)
         table = rank_table(source, layout, execute=execute)
-        return table.counts, credited_sums(
-            source, layout, ranks=table.ranks, strength=strength, soft=True, execute=execute
+        return table.counts, credit_places(
+            source, layout, table=table, strength=strength, soft=True, execute=execute
         )
 
     wanted = both(1)
     whole = Partition.parts
     monkeypatch.setattr(Partition, "parts", lambda self: whole(self, parts))
+    monkeypatch.setattr(expected, "_KEPT_PAIRS", kept)
     for found, known in zip(both(workers), wanted, strict=True):
         np.testing.assert_array_equal(found, known)
 
@@ -121,16 +123,16 @@ def test_the_chance_of_any_credit_against_counted_draws(rng: np.random.Generator
     )
     layout = Partition.of(subjects, clusters)
     source, strength = UnitVectors(vectors), strengths(standing, 0)[layout.rows]
-    credited = credited_sums(
-        source, layout, ranks=np.zeros(BINS), strength=strength, soft=False, execute=in_threads(1)
+    credited = credit_places(
+        source,
+        layout,
+        table=rank_table(source, layout, execute=in_threads(1)),
+        strength=strength,
+        soft=False,
+        execute=in_threads(1),
     )
     counts = np.zeros(19)
-    for repetition in range(2000):
-        drawn = draw_pairs([source], layout, seed=0, repetition=repetition, execute=serial)
+    for drawn in draw_pairs([source], layout, seed=0, repetitions=range(2000), execute=in_threads(1)):
         counts += drawn.credit(strength).weight > 0
     np.testing.assert_allclose(credited[2], counts / 2000, atol=4 * np.sqrt(0.25 / 2000))
     np.testing.assert_array_equal(credited[2] == 0, credited[1] == 0)
-
-
-def serial(function, chunks, progress=None) -> list:
-    return [function(chunk) for chunk in chunks]

@@ -108,8 +108,8 @@ def test_drawn_pairs_do_not_depend_on_the_split(
 ) -> None:
     vectors, subjects, _ = make_embedded(rng, [30, 1, 2, 50, 17])
     layout = Partition.of(subjects, rng.integers(6, size=100))
-    settings = {"seed": 3, "repetition": 2}
-    wanted = draw_pairs([UnitVectors(vectors)], layout, **settings, execute=in_threads())
+    source = [UnitVectors(vectors)]
+    wanted = draw_pairs(source, layout, seed=3, repetitions=[0, 2], execute=in_threads())[1]
     np.testing.assert_allclose(
         wanted.similarity[0],
         np.einsum("pd,pd->p", vectors[layout.rows[wanted.first]], vectors[layout.rows[wanted.second]]),
@@ -117,7 +117,7 @@ def test_drawn_pairs_do_not_depend_on_the_split(
     )
     whole = Partition.parts
     monkeypatch.setattr(Partition, "parts", lambda self: whole(self, parts))
-    found = draw_pairs([UnitVectors(vectors)], layout, **settings, execute=in_threads(workers))
+    found = draw_pairs(source, layout, seed=3, repetitions=[2], execute=in_threads(workers))[0]
     for name in ("first", "second", "similarity"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
 

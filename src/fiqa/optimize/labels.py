@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from .pairs import ExpectedPairs, SampledPairs
 from .sampled import DrawnPairs
 from .settings import OptimizeSettings
 from .shift import shift_ranks
+from .steps import Steps
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def optimize_values(
     execute = execute or in_threads()
     work = settings.repetitions if settings.mode == "sampled" else len(vectors)
     passes = settings.rounds * work + (len(vectors) if settings.mode == "expected" else 0)
-    steps = _steps(progress, passes + (clusters is None))
+    steps = Steps(progress, passes + (clusters is None))
     if clusters is None:
         clusters = cluster_subjects(
             vectors[0],
@@ -129,7 +129,7 @@ def optimize_values(
             clusters=settings.clusters,
             seed=settings.seed,
             execute=execute,
-            progress=next(steps),
+            progress=steps.take(),
         ).codes
     layout = Partition.of(subjects, clusters)
     if not layout.draws.any():
@@ -139,6 +139,7 @@ def optimize_values(
     kind = SampledPairs if settings.mode == "sampled" else ExpectedPairs
     pairs = kind(list(vectors), layout, settings, execute, steps)
     shift = shift_ranks(values, pairs.credits, settings=settings)
+    progress(1, 1)
     diagnostics = diagnose(shift, layout, similarity=pairs.similarity(), rank_resolution=pairs.resolution)
     logger.info("%d labels optimised, Spearman %.6f to the base", len(values), diagnostics.spearman)
     return shift.values, diagnostics
@@ -165,13 +166,3 @@ def optimize_by_pairs(
         return (draw.credit(strength, soft=soft) for draw in distinct)
 
     return shift_ranks(finite("base scores", values), credits, settings=settings).values
-
-
-def _steps(progress: Progress, count: int) -> Iterator[Progress]:
-    """`count` callbacks that fill one bar one after the other."""
-    for step in range(count):
-        yield partial(_advance, progress, step, count)
-
-
-def _advance(progress: Progress, step: int, count: int, done: int, total: int) -> None:
-    progress(step * total + done, count * total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ from ..comparisons.execution import Execute
 from ..comparisons.partition import Partition
 from ..comparisons.vectors import UnitVectors
 from ..core.errors import DataError
-from ..core.protocols import Progress
 from .bins import BINS, coarse, count_similarities
 from .credit import Credit, mean_ranks, strengths
-from .expected import RankTable, credited_sums, rank_table
-from .sampled import draw_pairs
+from .expected import RankTable, credit_places, rank_table
+from .sampled import DrawnPairs, draw_pairs
 from .settings import OptimizeSettings
+from .steps import Steps
+
+_HELD_PAIRS = 1 << 27
 
 
 @dataclass(eq=False)
@@ -30,14 +33,14 @@ class MatedPairs(ABC):
         layout: Samples by subject and cluster.
         settings: Repetitions, credit width, seed.
         execute: Where to run.
-        steps: A progress callback for each pass over the pairs.
+        steps: The bar that passes over the pairs fill.
     """
 
     vectors: list[UnitVectors]
     layout: Partition
     settings: OptimizeSettings
     execute: Execute
-    steps: Iterator[Progress]
+    steps: Steps
 
     @abstractmethod
     def credits(self, standing: NDArray[np.int64], turn: int) -> Iterator[Credit]:
@@ -61,7 +64,7 @@ class ExpectedPairs(MatedPairs):
 
     def __post_init__(self) -> None:
         self.tables = [
-            rank_table(item, self.layout, execute=self.execute, progress=next(self.steps))
+            rank_table(item, self.layout, execute=self.execute, progress=self.steps.take())
             for item in self.vectors
         ]
         for table in self.tables:
@@ -72,14 +75,14 @@ class ExpectedPairs(MatedPairs):
         width = self.settings.credit_width
         strength = strengths(standing, width)[self.layout.rows]
         results = [
-            credited_sums(
+            credit_places(
                 item,
                 self.layout,
-                ranks=table.ranks,
+                table=table,
                 strength=strength,
                 soft=width > 0,
                 execute=self.execute,
-                progress=next(self.steps),
+                progress=self.steps.take(),
             )
             for item, table in zip(self.vectors, self.tables, strict=True)
         ]
@@ -107,19 +110,22 @@ class SampledPairs(MatedPairs):
         """One draw and its credit after the other."""
         width = self.settings.credit_width
         strength = strengths(standing, width)[self.layout.rows]
-        for repetition in range(self.settings.repetitions):
-            number = turn * self.settings.repetitions + repetition
-            drawn = draw_pairs(
+        count = self.settings.repetitions
+        size = max(1, _HELD_PAIRS // int(self.layout.draws.sum()))
+        for first in range(turn * count, (turn + 1) * count, size):
+            repetitions = range(first, min(first + size, (turn + 1) * count))
+            draws = draw_pairs(
                 self.vectors,
                 self.layout,
                 seed=self.settings.seed,
-                repetition=number,
+                repetitions=repetitions,
                 execute=self.execute,
-                progress=next(self.steps),
+                progress=self.steps.take(len(repetitions)),
             )
-            if number == 0:
-                self._count(drawn.similarity)
-            yield drawn.credit(strength, soft=width > 0).scattered(self.layout.rows)
+            if first == 0:
+                self._count(draws[0].similarity)
+            for credit in self.execute(partial(_credit_of, strength, width > 0), draws):
+                yield credit.scattered(self.layout.rows)
 
     def similarity(self) -> NDArray[np.float64]:
         """Pairs of the first draw."""
@@ -130,6 +136,10 @@ class SampledPairs(MatedPairs):
         for row, counts in zip(similarity, self.counts, strict=True):
             count_similarities(row, counts)
             _refuse_constant(counts)
+
+
+def _credit_of(strength: NDArray[np.float64], soft: bool, drawn: DrawnPairs) -> Credit:
+    return drawn.credit(strength, soft=soft)
 
 
 def _refuse_constant(counts: NDArray[np.int64]) -> None:

@@ -79,35 +79,49 @@ def draw_pairs(
     layout: Partition,
     *,
     seed: int,
-    repetition: int,
+    repetitions: Sequence[int],
     execute: Execute,
     progress: Progress = silent,
-) -> DrawnPairs:
-    """One draw of mated pairs across clusters, compared by each recogniser; indices are places.
+) -> list[DrawnPairs]:
+    """Draws of mated pairs across clusters, compared by each recogniser; indices are places.
 
-    See `comparisons.pairing.draw_mated_pairs`. A pair (a, b) is never drawn twice.
+    See `comparisons.pairing.draw_mated_pairs`. A pair (a, b) is never drawn twice in one repetition.
     """
-    task = partial(_draw_part, tuple(vectors), layout, seed, repetition)
+    task = partial(_draw_part, tuple(vectors), layout, seed, tuple(repetitions))
     parts = execute(task, layout.parts(), progress)
     first = np.repeat(np.arange(len(layout), dtype=np.int32), layout.draws)
-    second = np.concatenate([partners for partners, _ in parts])
-    return DrawnPairs(first, second, np.concatenate([similarity for _, similarity in parts], axis=1))
+    return [
+        DrawnPairs(
+            first,
+            np.concatenate([partners[k] for partners, _ in parts]),
+            np.concatenate([similarity[k] for _, similarity in parts], axis=1),
+        )
+        for k in range(len(repetitions))
+    ]
 
 
 def _draw_part(
-    vectors: tuple[UnitVectors, ...], layout: Partition, seed: int, repetition: int, part: tuple[int, int]
+    vectors: tuple[UnitVectors, ...],
+    layout: Partition,
+    seed: int,
+    repetitions: tuple[int, ...],
+    part: tuple[int, int],
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Partners by place and their similarity (m, p) for a range of subjects."""
+    """Partners by place (r, p) and their similarity (r, m, p) for a range of subjects."""
     second, similarity = [], []
     for start, batch in layout.batches(part):
-        partners = draw_partners(batch, seed=seed, repetition=repetition, offset=start)
         own = np.repeat(np.arange(len(batch), dtype=np.int32), batch.draws)
-        compared = np.empty((len(vectors), len(own)), np.float32)
-        for row, source in zip(compared, vectors, strict=True):
-            _compare_pairs(source.borrow(batch.rows), own, partners, row)
+        partners = np.stack(
+            [draw_partners(batch, seed=seed, repetition=k, offset=start) for k in repetitions]
+        )
+        compared = np.empty((len(repetitions), len(vectors), len(own)), np.float32)
+        for m, source in enumerate(vectors):
+            block = source.borrow(batch.rows)
+            for k in range(len(repetitions)):
+                _compare_pairs(block, own, partners[k], compared[k, m])
         second.append(partners + np.int32(start))
         similarity.append(compared)
-    return np.concatenate(second), np.concatenate(similarity, axis=1)
+    return np.concatenate(second, axis=-1), np.concatenate(similarity, axis=-1)
 
 
 @compiled_sums
