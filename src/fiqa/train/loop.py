@@ -76,7 +76,7 @@ class Loop:
         self, learner: Regressor, groups: list[dict[str, Any]], *, data: TrainingData, settings: TrainSettings
     ) -> None:
         self.learner, self.data, self.settings = learner, data, settings
-        self.optimizer = torch.optim.Adam(groups)
+        self.optimizer = torch.optim.Adam(groups, fused=True)
         self.rates = [float(group["lr"]) for group in groups]
         self.trained = [parameter for group in groups for parameter in group["params"]]
         self.per_epoch = steps_per_epoch(len(data.split.training), settings.batch_size)
