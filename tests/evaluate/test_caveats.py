@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fiqa.evaluate.caveats import caveats
+from fiqa.evaluate.caveats import caveats, training_overlap
 from fiqa.evaluate.conventions import MAGFACE
 from fiqa.evaluate.edc import edc
 from synthetic import make_comparisons, make_quality, make_samples
@@ -46,3 +46,14 @@ def test_quality_of_few_values() -> None:
 def test_a_curve_cut_short() -> None:
     short = replace(MAGFACE, limit=0.99, grid=0.01)
     assert "no comparison is left beyond" in codes(0.1, convention=short, n_non_mated=2)["short_curve"]
+
+
+def test_training_on_the_subjects_of_the_test() -> None:
+    samples = make_samples(5, 2)
+    assert training_overlap(samples, replace(samples, subject_ids=np.full(10, "other")), model="m") == ()
+    (caveat,) = training_overlap(samples, make_samples(4, 3), model="the regressor")
+    assert caveat.message == (
+        "the regressor was trained on 4 of the 5 subjects it is tested on (p0, p1, p2 and 1 more): "
+        "its areas are too good"
+    )
+    assert caveat.to_dict()["code"] == "training_overlap"

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..core.types import ComparisonScores
+from ..core.arrays import first_few
+from ..core.types import ComparisonScores, SampleSet
 from .edc import EdcCurve
 
 FEWEST_ERRORS = 10
@@ -84,3 +85,22 @@ def caveats(curve: EdcCurve, comparisons: ComparisonScores, *, fmr: float | None
             )
         )
     return tuple(found)
+
+
+def training_overlap(tested: SampleSet, trained: SampleSet, *, model: str) -> tuple[Caveat, ...]:
+    """A warning if a model was trained on subjects that it is tested on; subject ids decide.
+
+    Args:
+        tested: Samples of the benchmark.
+        trained: Samples the model was trained on.
+        model: What the warning calls the model.
+    """
+    subjects = np.unique(tested.subject_ids)
+    shared = subjects[np.isin(subjects, trained.subject_ids)]
+    if not shared.size:
+        return ()
+    message = (
+        f"{model} was trained on {shared.size} of the {subjects.size} subjects it is tested on "
+        f"({first_few(shared)}): its areas are too good"
+    )
+    return (Caveat("training_overlap", message),)
