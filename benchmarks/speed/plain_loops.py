@@ -27,9 +27,13 @@ def draw_pairs(
                 for other, candidates in groups.items():
                     if other != own:
                         partner = rng.choice(candidates)
-                        similarity = float(np.dot(embeddings[image], embeddings[partner]))
-                        pairs.add((image, partner, similarity))
+                        pairs.add((image, partner, cosine(embeddings[image], embeddings[partner])))
     return list(pairs)
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Cosine of the angle between two embeddings, which are not normalised in the published files."""
+    return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 def optimise(

@@ -110,7 +110,7 @@ def test_results_depend_neither_on_the_split_nor_on_what_is_kept(
     wanted = both(1)
     whole = Partition.parts
     monkeypatch.setattr(Partition, "parts", lambda self: whole(self, parts))
-    monkeypatch.setattr(expected, "_KEPT_PAIRS", kept)
+    monkeypatch.setattr(expected, "KEPT_PAIRS", kept)
     for found, known in zip(both(workers), wanted, strict=True):
         np.testing.assert_array_equal(found, known)
 

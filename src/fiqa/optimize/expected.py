@@ -37,7 +37,8 @@ from .credit import credit_share
 Bins = NDArray[np.uint16]
 _ONE = 1 << 28
 _PANEL = 64
-_KEPT_PAIRS = 1 << 28
+KEPT_PAIRS = 1 << 28
+"""Most pairs whose bins are kept between the passes, at two bytes each."""
 _NOTHING_KEPT: Bins = np.empty(0, np.uint16)
 
 
@@ -76,7 +77,7 @@ def rank_table(
     vectors: UnitVectors, layout: Partition, *, execute: Execute, progress: Progress = silent
 ) -> RankTable:
     """First pass: the weighted histogram of mated similarities across clusters."""
-    keep = int(_later(layout).sum()) <= _KEPT_PAIRS
+    keep = int(_later(layout).sum()) <= KEPT_PAIRS
     results = execute(partial(_count_part, vectors, layout, keep), layout.parts(), progress)
     counts = np.sum([counts for counts, _ in results], axis=0)
     return RankTable(counts, int(layout.draws.sum()), [kept for _, kept in results])
