@@ -131,8 +131,10 @@ def det_figure(curves: Sequence[tuple[str, DetCurve]], *, fmr: float | None = No
     """Detection error trade-offs on normal-deviate axes, each with its name; a line marks the target FMR."""
     with _panels(1, size=(4.6, 4.0)) as (figure, (ax,)):
         for number, (name, curve) in enumerate(curves):
-            inside = (curve.fmr > 0) & (curve.fmr < 1) & (curve.fnmr > 0) & (curve.fnmr < 1)
-            keep = _thin(np.flatnonzero(inside))
+            inside = np.flatnonzero((curve.fmr > 0) & (curve.fmr < 1) & (curve.fnmr > 0) & (curve.fnmr < 1))
+            deviates = norm.ppf(curve.fmr[inside])  # falling; thinned evenly along the axis
+            even = np.linspace(deviates[0], deviates[-1], MOST_POINTS) if inside.size else deviates
+            keep = inside[np.unique(np.searchsorted(-deviates, -even))]
             ax.plot(
                 norm.ppf(curve.fmr[keep]),
                 norm.ppf(curve.fnmr[keep]),

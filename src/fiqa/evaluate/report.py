@@ -86,6 +86,7 @@ def _section(bed: TestBed, report: Report, number: int) -> dict[str, Any]:
         "threshold": bed.evaluations[0].curve.threshold,
         "headings": [_heading(measure) for measure in report.measures],
         "rows": _rows(bed, report.measures),
+        "has_intervals": any(one.intervals for one in bed.evaluations),
         "differences": _on_page(svg(difference_figure(shown)), f"diff{number}") if shown else None,
         "difference_measure": measure_name(main),
     }
