@@ -91,17 +91,17 @@ def run(
 @app.command(rich_help_panel=_TABLES)
 def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Quality methods and label sources."""
-    from .methods import METHODS
+    from .pipeline.catalogue import method_rows
 
-    _table([vars(entry) for entry in METHODS], as_json)
+    _table(method_rows(), as_json)
 
 
 @app.command(rich_help_panel=_TABLES)
 def recognisers(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Recognisers and where their weights come from."""
-    from .models.recognisers import RECOGNISERS
+    from .pipeline.catalogue import recogniser_rows
 
-    _table([vars(entry) for entry in RECOGNISERS], as_json)
+    _table(recogniser_rows(), as_json)
 
 
 def main() -> None:
@@ -139,7 +139,7 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
                 values[key] = value
         stage = kind.from_mapping(values)
         with _bars() as bars:
-            stage.run(_bar(bars, stage))
+            stage.execute(_bar(bars, stage))
         console.print(f"wrote {stage.output}", highlight=False)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -205,9 +205,9 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    shown = [key for key in rows[0] if key != "target"]
+    shown = [key for key in ("name", "gives", "needs", "range", "licence", "summary") if key in rows[0]]
     for key in shown:
-        table.add_column(key.replace("_", " "))
+        table.add_column(key)
     for row in rows:
         table.add_row(*(escape(str(row[key])) for key in shown))
     Console().print(table)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
@@ -66,13 +65,12 @@ class Embed(Stage):
         if not len(embeddings):
             raise DataError(f"no usable face in {len(source.samples)} images of {self.photos}")
         samples = SampleSet(joined["sample_ids"], joined["subject_ids"])
-        if self.half:
-            embeddings = replace(embeddings, vectors=embeddings.vectors.astype(np.float16))
         write_embeddings(
             self.output,
             embeddings,
             samples=samples,
             failures=[*failures_from(joined), *zero],
             provenance=provenance,
+            half=self.half,
         )
         parts.remove()

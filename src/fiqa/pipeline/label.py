@@ -22,6 +22,7 @@ class Label(Stage):
     """
 
     name: ClassVar[str] = "label"
+    writes_table: ClassVar[bool] = True
     embeddings: Path = setting(help="Folder written by `fiqa embed`.", argument=True)
     method: str = setting("embedding_norm", help="Label source.")
     seed: int = setting(0, help="Seed of random draws.")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
 from ..core.types import QualityScores
+from ..io.crops import CropFolder
 from ..io.parts import Parts
 from ..io.store import write_failures, write_scores
-from .models import build_method
+from .models import REGRESSOR, build_method
 from .settings import Stage, setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
 
@@ -27,6 +28,7 @@ class Score(Stage):
     """
 
     name: ClassVar[str] = "score"
+    writes_table: ClassVar[bool] = True
     photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
     method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
     model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
@@ -37,11 +39,17 @@ class Score(Stage):
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     seed: int = setting(0, help="Seed of methods that draw at random.")
+    cache: Path | None = setting(
+        None, help="Features of a crop folder, shared by models of one recogniser.", written=True
+    )
 
     def run(self, progress: Progress) -> None:
         """Write the scores; a killed run goes on where it ended."""
         if (self.method is None) == (self.model is None):
             raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
+        if self.model is not None and self.cache is not None:
+            self._score_cached(self.model, self.cache, progress)
+            return
         name = self.method or "learned"
         method = build_method(
             name,
@@ -80,3 +88,14 @@ class Score(Stage):
         if failures:
             write_failures(self.output.with_suffix(".failures.csv"), failures)
         parts.remove()
+
+    def _score_cached(self, model: Path, cache: Path, progress: Progress) -> None:
+        """Run a trained model above its cut alone, on features of the crops that are kept in the cache."""
+        from ..models.checkpoint import load_regressor
+        from ..train.scoring import score_crops
+
+        folder = CropFolder.open(self.photos)
+        regressor, record = load_regressor(model / REGRESSOR)
+        scores = score_crops(folder, regressor, record=record, cache=cache, progress=progress)
+        columns = {"path": folder.table.texts("photo"), "face": folder.table.column("face")}
+        write_scores(self.output, scores, columns=columns, provenance=self.provenance("scores"))

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from ..core.errors import SettingsError
+from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
+from ..io.atomic import check_output
 from ..io.provenance import Provenance, digest
+from ..io.tables import check_table_output
 
 
 def setting(
@@ -38,15 +40,31 @@ class Stage(ABC):
     """Base of all stages: `output` is written whole or not at all, every other path is read.
 
     Attributes:
+        name: What users type.
+        writes_table: Whether the output is a table, Parquet, CSV or JSON by suffix.
         output: File or folder that the stage writes.
     """
 
     name: ClassVar[str]
+    writes_table: ClassVar[bool] = False
     output: Path = setting(help="File or folder to write.", written=True)
 
     @abstractmethod
     def run(self, progress: Progress) -> None:
         """Do the work and write `output`."""
+
+    def execute(self, progress: Progress) -> None:
+        """Refuse an output that could not be written, then run.
+
+        Raises:
+            DataError: If an input does not exist, or the output is a folder with other content, has an
+                unknown suffix or lies in a place that cannot be written to.
+        """
+        absent = [f"{name} ({path})" for name, path in self.inputs().items() if not path.exists()]
+        if absent:
+            raise DataError(f"stage {self.name} reads what does not exist: {', '.join(absent)}")
+        (check_table_output if self.writes_table else check_output)(self.output)
+        self.run(progress)
 
     def inputs(self) -> dict[str, Path]:
         """Every path that the stage reads, by field name."""

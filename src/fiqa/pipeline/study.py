@@ -30,8 +30,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..core.errors import DataError, SettingsError
+from fiqa import __version__
+
+from ..core.errors import SettingsError
 from ..core.protocols import Progress
 from ..io.provenance import digest
 from ..io.store import read_json, write_json
@@ -87,7 +88,7 @@ def run_study(stages: Sequence[Stage], records: Path, announce: Announce) -> Non
         progress = announce(stage, done)
         if not done:
             start = time.monotonic()
-            stage.run(progress)
+            stage.execute(progress)
             seconds = round(time.monotonic() - start, 2)
             logger.info("%s: %.1f s, %s", stage.name, seconds, stage.output)
             body = {"key": key, "output": digest(stage.output), "seconds": seconds}
@@ -95,10 +96,7 @@ def run_study(stages: Sequence[Stage], records: Path, announce: Announce) -> Non
 
 
 def _key(stage: Stage) -> str:
-    absent = [f"{name} ({path})" for name, path in stage.inputs().items() if not path.exists()]
-    if absent:
-        raise DataError(f"stage {stage.name} reads what does not exist: {', '.join(absent)}")
-    inputs = {name: digest(path) for name, path in stage.inputs().items()}
+    inputs = {name: digest(path) for name, path in stage.inputs().items() if path.exists()}
     text = json.dumps([stage.name, __version__, stage.settings(), inputs], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

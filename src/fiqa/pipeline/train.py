@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ..core.protocols import Progress
-from ..io.atomic import HEADER
+from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
 from ..io.store import read_scores, write_json
 from ..models.recognisers import load_torch_recogniser
@@ -52,6 +52,7 @@ class Train(Stage):
 
         known = {field.name for field in fields(TrainSettings)}
         given = {name: getattr(self, name) for name in known if getattr(self, name, None) is not None}
+        folder = self.output.with_name(f".parts-{self.output.name}")
         train(
             CropFolder.open(self.crops),
             read_scores(self.labels),
@@ -59,8 +60,10 @@ class Train(Stage):
                 self.recogniser, path=self.weights, contract=read_contract(self.contract)
             ),
             settings=replace(PRESETS[self.preset], **given),
-            folder=self.output,
+            folder=folder,
             cache=self.cache,
             progress=progress,
         )
-        write_json(self.output / HEADER, {"provenance": self.provenance("regressor").to_json()})
+        write_json(folder / HEADER, {"provenance": self.provenance("regressor").to_json()})
+        with atomic(self.output) as temporary:
+            folder.rename(temporary)
