@@ -1,6 +1,6 @@
 """Time of training SFace regressors: features once, then epochs of each preset, in both precisions.
 
-    python benchmarks/speed/training.py CROPS [--crops 1000] [--threads 2]
+    python -m benchmarks.speed.training CROPS [--crops 1000] [--threads 2]
 
 CROPS is a folder that `fiqa crop` wrote. Labels are drawn at random: time does not depend on them.
 """
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.machine import ROOT, write_results
 
 from fiqa.core.types import FaceCrops, QualityScores, SampleSet
 from fiqa.io.crops import CropFolder
 from fiqa.models.recognisers import load_torch_recogniser
 from fiqa.train.settings import PRESETS, Precision
 from fiqa.train.training import train
-from machine import ROOT, write_results
 
 
 class Head:

@@ -9,7 +9,7 @@ from torch import nn
 
 from fiqa.core.errors import DataError
 from fiqa.train import features as module
-from fiqa.train.features import cached_features
+from fiqa.train.features import cached_features, held
 from networks import SPEC, MemoryCrops, brightness_task, chain, tiny_recogniser
 
 
@@ -38,6 +38,15 @@ def test_features_are_the_activations_at_the_cut(images: MemoryCrops, tmp_path: 
     np.testing.assert_array_equal(found, expected.astype(np.float16))
     assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_features_are_held_in_memory_up_to_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", np.arange(6, dtype=np.float16))
+    mapped = np.load(tmp_path / "f.npy", mmap_mode="r")
+    assert not isinstance(held(mapped), np.memmap)
+    np.testing.assert_array_equal(held(mapped), mapped)
+    monkeypatch.setattr(module, "_IN_MEMORY", 11)
+    assert held(mapped) is mapped
 
 
 def test_a_second_training_reads_what_the_first_computed(images: MemoryCrops, tmp_path: Path) -> None:

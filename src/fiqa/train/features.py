@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 256
 _BATCH = 32
+_IN_MEMORY = 2 << 30
 
 
 def cached_features(
@@ -82,6 +83,14 @@ def cached_features(
         logger.info("features: %d crops, %.1f s, %s", total, time.monotonic() - start, path)
     features: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
     return features
+
+
+def held(features: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Features to read at random: up to 2 GiB in memory, read once and in order, more in their file.
+
+    Random rows of a file that the operating system does not keep in memory are slow to read.
+    """
+    return np.array(features) if features.nbytes <= _IN_MEMORY else features
 
 
 def _join(parts: Parts, path: Path, total: int) -> None:

@@ -23,7 +23,7 @@ from ..models.regressor import Regressor
 from ..models.torch_recogniser import TorchRecogniser
 from .batches import activations, pixels
 from .data import CropSource, Split, split_by_subject, targets_of
-from .features import cached_features
+from .features import cached_features, held
 from .groups import last_block_cut, last_block_groups, published_groups
 from .loop import Loop, TrainingData, Validation
 from .settings import TrainSettings
@@ -104,7 +104,7 @@ def train(
                 precision=settings.precision,
                 progress=progress,
             )
-            inputs = activations(features, device=settings.device)
+            inputs = activations(held(features), device=settings.device)
             groups = last_block_groups(learner, learning_rate=settings.learning_rate)
         data = TrainingData(inputs, targets, split, samples.sample_ids)
         loop = Loop(learner, groups, data=data, settings=settings)
