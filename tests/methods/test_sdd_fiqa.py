@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
@@ -13,6 +13,7 @@ from fiqa.methods.sdd_fiqa import SddFiqa, draw_distinct, wasserstein
 from synthetic import make_embeddings
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6), st.booleans())
 def test_wasserstein_agrees_with_scipy(seed, p, q, ties):
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from torch.nn.functional import cosine_similarity
 
 from ..core.errors import SettingsError
 from ..core.types import FaceCrops
+from ..models.frozen import frozen
 from ..models.torch_recogniser import TorchRecogniser
 from .bounds import real, whole
 
@@ -73,6 +74,7 @@ class FaceQan:
         if len(clamp) != 2 or not clamp[0] <= 0 < 1 <= clamp[1]:
             raise SettingsError(f"clamp must be two numbers that enclose [0, 1], got {clamp!r}")
         self._recogniser = recogniser
+        self._network = frozen(recogniser.module)
         shape = (whole("copies", copies), 3, self.spec.size, self.spec.size)
         reach = real("epsilon", epsilon) * 255 / self.spec.std
         noise = np.random.default_rng(whole("seed", seed, least=0)).uniform(-reach, reach, shape)
@@ -90,7 +92,7 @@ class FaceQan:
         for start in range(0, len(crops), _BATCH):
             clean = self._recogniser.prepare(crops.images[start : start + _BATCH])
             with torch.no_grad():
-                embeddings, mirrored = self._recogniser.module(torch.cat([clean, clean.flip(3)])).chunk(2)
+                embeddings, mirrored = self._network(torch.cat([clean, clean.flip(3)])).chunk(2)
             symmetry = cosine_similarity(embeddings, mirrored)
             resistance = self._resistance(clean, embeddings)
             evenness = (1 - resistance.std(1, correction=0)).clamp(0, 1)
@@ -115,7 +117,7 @@ class FaceQan:
         recorded = []
         for step in range(self.steps):
             copies = copies.clamp(self._lowest, self._highest).requires_grad_(step < self.steps - 1)
-            similarity = cosine_similarity(self._recogniser.module(copies), targets)
+            similarity = cosine_similarity(self._network(copies), targets)
             recorded.append(similarity.detach())
             if copies.requires_grad:
                 (slope,) = torch.autograd.grad(similarity.sum(), copies)
