@@ -21,9 +21,9 @@ from fiqa.optimize.settings import OptimizeSettings
 SIMILARITIES = st.lists(st.sampled_from([-1.0, -0.5, -0.0, 0.0, 1e-45, -1e-45, 0.25, 1.0]), min_size=1)
 
 
-@given(SIMILARITIES)
-def test_ranks_are_those_of_a_stable_sort(similarity: list[float]) -> None:
-    values = np.array(similarity, np.float32)
+@given(SIMILARITIES, st.sampled_from([np.float32, np.float64]))
+def test_ranks_are_those_of_a_stable_sort(similarity: list[float], dtype: type) -> None:
+    values = np.array(similarity, dtype)
     wanted = np.empty(len(values), int)
     wanted[np.argsort(values, kind="stable")] = np.arange(len(values))
     np.testing.assert_array_equal(pair_ranks(values), wanted)
@@ -52,7 +52,7 @@ def test_worked_example(epsilon: float, order: list[float]) -> None:
 
 
 @pytest.mark.parametrize("epsilon", [0.001, 0.02, 0.3, 1.0])
-@pytest.mark.parametrize("digits", [2, 6])
+@pytest.mark.parametrize("digits", [2, 6, 16])
 def test_bit_for_bit_as_plain_loops(rng: np.random.Generator, epsilon: float, digits: int) -> None:
     vectors, subjects, _ = make_embedded(rng, [20, 1, 13, 30, 2])
     clusters = rng.integers(5, size=66)
@@ -62,10 +62,7 @@ def test_bit_for_bit_as_plain_loops(rng: np.random.Generator, epsilon: float, di
         lists.setdefault(f"p{subjects[row]}", {}).setdefault(int(clusters[row]), []).append(str(row))
     embeddings = {str(row): vectors[row] for row in range(66)}
     repetitions = [plain_loops.draw_pairs(lists, embeddings, random.Random(k)) for k in range(10)]
-    repetitions = [
-        [(a, b, float(np.float32(round(similarity, digits)))) for a, b, similarity in pairs]
-        for pairs in repetitions
-    ]
+    repetitions = [[(a, b, round(value, digits)) for a, b, value in pairs] for pairs in repetitions]
     repetitions[3] += repetitions[3][:7]
     wanted = plain_loops.optimise({str(row): float(values[row]) for row in range(66)}, repetitions, epsilon)
     draws = [drawn(*((int(a), int(b), similarity) for a, b, similarity in pairs)) for pairs in repetitions]

@@ -157,7 +157,12 @@ def optimize_by_pairs(
 
     Returns:
         (n,) optimised values.
+
+    Raises:
+        DataError: If a value or similarity is not finite, or all values are equal.
     """
+    for draw in draws:
+        finite("similarities", draw.similarity.ravel())
     distinct = [draw.without_repeats() for draw in draws]
     soft = settings.credit_width > 0
 

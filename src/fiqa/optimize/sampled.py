@@ -29,15 +29,15 @@ class DrawnPairs:
     Attributes:
         first: (p,) index of the image that drew.
         second: (p,) index of the image it drew.
-        similarity: (m, p) float32 similarity by each of m recognisers.
+        similarity: (m, p) or (p,) similarity by each of m recognisers, float32 or float64.
     """
 
     first: NDArray[np.int32]
     second: NDArray[np.int32]
-    similarity: NDArray[np.float32]
+    similarity: NDArray[np.floating]
 
     def __post_init__(self) -> None:
-        similarity = np.atleast_2d(np.asarray(self.similarity, np.float32))
+        similarity = np.atleast_2d(self.similarity)
         object.__setattr__(self, "similarity", similarity)
         same_length(first=self.first, second=self.second, similarity=similarity[0])
 
@@ -67,10 +67,13 @@ class DrawnPairs:
         return Credit(mean_ranks(sums, weight), weight, (weight > 0).astype(np.float64), len(self.first))
 
 
-def pair_ranks(similarity: NDArray[np.float32]) -> NDArray[np.uint32]:
+def pair_ranks(similarity: NDArray[np.floating]) -> NDArray[np.uint32]:
     """Position of each pair in ascending order of similarity, 0..p-1; equal ones keep their order."""
     ranks = np.empty(len(similarity), np.uint32)
-    _rank_bits(similarity.view(np.uint32), ranks)
+    if similarity.dtype == np.float32:
+        _rank_bits(similarity.view(np.uint32), ranks)
+    else:
+        ranks[np.argsort(similarity, kind="stable")] = np.arange(len(similarity), dtype=np.uint32)
     return ranks
 
 
