@@ -7,6 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("fiqa", deadline=None)
+settings.load_profile("fiqa")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
