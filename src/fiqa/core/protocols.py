@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,18 +104,4 @@ class LabelSource(Protocol):
 
     def labels(self, embeddings: EmbeddingSet, samples: SampleSet, rng: np.random.Generator) -> QualityScores:
         """Labels in the order of `embeddings.sample_ids`."""
-        ...
-
-
-class LabelOptimizer(Protocol):
-    """Moves labels towards what mated comparisons say, keeping the multiset of values."""
-
-    def optimize(
-        self,
-        scores: QualityScores,
-        embeddings: Sequence[EmbeddingSet],
-        samples: SampleSet,
-        rng: np.random.Generator,
-    ) -> Any:
-        """The optimised labels with diagnostics."""
         ...

@@ -74,8 +74,12 @@ class OptimizeSettings:
 
 PRESETS: dict[str, OptimizeSettings] = {
     "published": OptimizeSettings(mode="sampled"),
-    "recommended": OptimizeSettings(
-        pair_rank_unit="normalised", epsilon=0.3, credit_width=0.05, shrinkage=5.0
-    ),
+    "recommended": OptimizeSettings(pair_rank_unit="normalised", epsilon=0.6, credit_width=0.05),
 }
-"""``published`` reproduces Babnik et al. (arXiv 2305.14856); ``recommended`` is our own choice."""
+"""``published`` reproduces Babnik et al. (arXiv 2305.14856); ``recommended`` is our own choice.
+
+One round, a large step on a common scale, and both images of a pair held to account in the measure in which
+their ranks tell who is worse. In `benchmarks/accuracy/label_optimisation.py` this held for every base, on
+unseen subjects in both directions and on recognisers that no label saw; more rounds, shrinkage and margins
+did not add to it.
+"""

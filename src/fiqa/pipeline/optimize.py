@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -49,6 +49,9 @@ class Optimize(Stage):
     credit_width: float | None = setting(None, help="Width of soft credit; 0 is hard credit.")
     shrinkage: float | None = setting(None, help="Pairs that the base rank is worth.")
     margin: float | None = setting(None, help="Standard errors a rank must be off before it moves.")
+    unlabelled: Literal["refuse", "skip"] = setting(
+        "refuse", help="Embedded samples without a label: refuse or skip."
+    )
     seed: int = setting(0, help="Seed of clusters and draws.")
     executor: Literal["local", "ray"] = setting("local", help="local threads or a Ray cluster.")
     diagnostics: Path | None = setting(None, help="JSON file of diagnostics to write.", written=True)
@@ -63,6 +66,10 @@ class Optimize(Stage):
 
             write_json(self.diagnostics, result.diagnostics.as_dict())
 
+    def settings(self) -> dict[str, Any]:
+        """All fields, and what the preset makes of them: a preset may change from version to version."""
+        return {**super().settings(), "resolved": asdict(self.resolved())}
+
     def resolved(self) -> OptimizeSettings:
         """The preset with every setting given here in its place."""
         from ..optimize.settings import PRESETS, OptimizeSettings
@@ -76,12 +83,11 @@ class Optimize(Stage):
 
         if self.scores is None or not self.embeddings:
             raise SettingsError("optimisation needs --embeddings, a folder written by `fiqa embed`")
-        result = self._optimize(
-            read_scores(self.scores),
-            [read_embeddings(folder) for folder in self.embeddings],
-            samples=read_samples(self.embeddings[0] / SAMPLES),
-            progress=progress,
-        )
+        scores, samples = read_scores(self.scores), read_samples(self.embeddings[0] / SAMPLES)
+        if self.unlabelled == "skip":
+            samples = samples.at(samples.sample_ids[np.isin(samples.sample_ids, scores.sample_ids)])
+        embeddings = [read_embeddings(folder) for folder in self.embeddings]
+        result = self._optimize(scores, embeddings, samples=samples, progress=progress)
         write_scores(self.output, result.scores, provenance=self.provenance("scores"))
         return result
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic
@@ -13,6 +13,9 @@ from ..io.store import read_scores, write_json
 from ..models.recognisers import load_torch_recogniser
 from .models import read_contract
 from .settings import Stage, setting
+
+if TYPE_CHECKING:
+    from ..train.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class Train(Stage):
     schedule: Literal["constant", "cosine"] | None = setting(None, help="constant or cosine.")
     loss: Literal["l1", "huber", "ranking"] | None = setting(None, help="l1, huber or ranking.")
     targets: Literal["minmax", "rank"] | None = setting(None, help="Labels as minmax or rank.")
+    unlabelled: Literal["refuse", "skip"] = setting("refuse", help="Crops without a label: refuse or skip.")
     freeze_batchnorm: bool | None = setting(None, help="Keep BatchNorm statistics.")
     validation_fraction: float | None = setting(None, help="Share of subjects to validate on.")
     precision: Literal["float32", "bfloat16"] | None = setting(None, help="float32 or bfloat16.")
@@ -45,13 +49,22 @@ class Train(Stage):
     seed: int = setting(0, help="Seed of split, head, order and dropout.")
     cache: Path | None = setting(None, help="Folder of features shared by trainings.", written=True)
 
-    def run(self, progress: Progress) -> None:
-        """Train; a killed run goes on to the same result."""
+    def settings(self) -> dict[str, Any]:
+        """All fields, and what the preset makes of them: a preset may change from version to version."""
+        return {**super().settings(), "resolved": asdict(self.resolved())}
+
+    def resolved(self) -> TrainSettings:
+        """The preset with every setting given here in its place."""
         from ..train.settings import PRESETS, TrainSettings
-        from ..train.training import train
 
         known = {field.name for field in fields(TrainSettings)}
         given = {name: getattr(self, name) for name in known if getattr(self, name, None) is not None}
+        return replace(PRESETS[self.preset], **given)
+
+    def run(self, progress: Progress) -> None:
+        """Train; a killed run goes on to the same result."""
+        from ..train.training import train
+
         folder = self.output.with_name(f".parts-{self.output.name}")
         train(
             CropFolder.open(self.crops),
@@ -59,7 +72,7 @@ class Train(Stage):
             recogniser=load_torch_recogniser(
                 self.recogniser, path=self.weights, contract=read_contract(self.contract)
             ),
-            settings=replace(PRESETS[self.preset], **given),
+            settings=self.resolved(),
             folder=folder,
             cache=self.cache,
             progress=progress,

@@ -36,6 +36,20 @@ class Split(NamedTuple):
     validation: NDArray[np.int64]
 
 
+def rows_to_learn(labels: QualityScores, samples: SampleSet, *, unlabelled: str) -> NDArray[np.int64]:
+    """Rows (m,) of the samples to learn from.
+
+    Args:
+        labels: Quality labels.
+        samples: The n samples at hand.
+        unlabelled: ``"refuse"`` takes every sample, so that one without a label is an error later on;
+            ``"skip"`` takes those that have a label.
+    """
+    if unlabelled == "refuse":
+        return np.arange(len(samples))
+    return np.flatnonzero(np.isin(samples.sample_ids, labels.sample_ids))
+
+
 def targets_of(labels: QualityScores, samples: SampleSet, *, scaling: str) -> NDArray[np.float32]:
     """Regression targets (n,) in [0, 1], in the order of the samples; labels of others are left out.
 

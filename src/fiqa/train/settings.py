@@ -12,6 +12,7 @@ Layers = Literal["published", "last-block"]
 Loss = Literal["l1", "huber", "ranking"]
 Targets = Literal["minmax", "rank"]
 Schedule = Literal["constant", "cosine"]
+Unlabelled = Literal["refuse", "skip"]
 Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "cuda"]
 
@@ -32,6 +33,7 @@ class TrainSettings:
         schedule: ``"constant"``, or ``"cosine"`` from the full rate down to 0 at the last step.
         loss: Row of `losses.LOSSES`.
         targets: Labels as ``"minmax"`` (published) or ``"rank"``; both in [0, 1].
+        unlabelled: ``"refuse"`` makes a crop without a label an error, ``"skip"`` leaves it out.
         clip_norm: Largest gradient norm over the trained tensors together.
         freeze_batchnorm: Keep BatchNorm statistics as they are. If not, they follow the batches in all layers
             that run, trained or not, as published.
@@ -46,11 +48,12 @@ class TrainSettings:
     layers: Layers = "last-block"
     cut: str | None = None
     epochs: int = 4
-    batch_size: int = 128
+    batch_size: int = 64
     learning_rate: float = 1e-3
     schedule: Schedule = "cosine"
     loss: Loss = "l1"
     targets: Targets = "rank"
+    unlabelled: Unlabelled = "refuse"
     clip_norm: float = 5.0
     freeze_batchnorm: bool = True
     validation_fraction: float = 0.05
@@ -83,6 +86,7 @@ PRESETS: dict[str, TrainSettings] = {
     "published": TrainSettings(
         layers="published",
         epochs=1,
+        batch_size=128,
         schedule="constant",
         targets="minmax",
         freeze_batchnorm=False,

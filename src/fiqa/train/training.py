@@ -22,7 +22,7 @@ from ..models.checkpoint import RegressorRecord, save_regressor, state_digest
 from ..models.regressor import Regressor
 from ..models.torch_recogniser import TorchRecogniser
 from .batches import activations, pixels
-from .data import CropSource, Split, split_by_subject, targets_of
+from .data import CropSource, Split, rows_to_learn, split_by_subject, targets_of
 from .features import cached_features, held
 from .groups import last_block_cut, last_block_groups, published_groups
 from .loop import Loop, TrainingData, Validation
@@ -67,7 +67,8 @@ def train(
 
     Args:
         images: Aligned crops of known subjects.
-        labels: One label for each crop or more; higher = more useful.
+        labels: One label for each crop or more, unless the settings skip crops without one; higher = more
+            useful.
         recogniser: Whose backbone to start from; left unchanged.
         settings: How to train.
         folder: Where to write, made if absent.
@@ -83,9 +84,13 @@ def train(
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("device 'cuda' was asked for, but torch sees no GPU; use 'cpu'")
     samples = images.samples
-    targets = targets_of(labels, samples, scaling=settings.targets)
-    split = split_by_subject(samples, targets, fraction=settings.validation_fraction, seed=settings.seed)
-    record = _record(images, labels, recogniser=recogniser, settings=settings)
+    rows = rows_to_learn(labels, samples, unlabelled=settings.unlabelled)
+    learnt = samples.at(samples.sample_ids[rows])
+    targets = np.zeros(len(samples), np.float32)
+    targets[rows] = targets_of(labels, learnt, scaling=settings.targets)
+    parts = split_by_subject(learnt, targets[rows], fraction=settings.validation_fraction, seed=settings.seed)
+    split = Split(rows[parts.training], rows[parts.validation])
+    record = _record(images, labels.at(learnt.sample_ids), labels.method, recogniser, settings)
     folder.mkdir(parents=True, exist_ok=True)
     own_cache = folder / "features"
     with torch.random.fork_rng(range(torch.cuda.device_count())):
@@ -140,7 +145,11 @@ def _run(
 
 
 def _record(
-    images: CropSource, labels: QualityScores, *, recogniser: TorchRecogniser, settings: TrainSettings
+    images: CropSource,
+    labels: NDArray[np.floating],
+    label_method: str,
+    recogniser: TorchRecogniser,
+    settings: TrainSettings,
 ) -> RegressorRecord:
     """What the regressor will be; its digest tells trainings apart."""
     cut = None
@@ -151,11 +160,11 @@ def _record(
         recogniser_digest=state_digest(recogniser.module),
         spec=recogniser.spec,
         dimension=recogniser.dimension,
-        label_method=labels.method,
+        label_method=label_method,
         targets=settings.targets,
         cut=cut,
         settings=asdict(settings),
-        inputs={"crops": images.digest, "labels": _digest(labels.at(images.samples.sample_ids))},
+        inputs={"crops": images.digest, "labels": _digest(labels)},
     )
 
 
