@@ -228,6 +228,13 @@ def test_bad_labels_are_refused_before_anything_is_written(task: Task, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
+def test_crops_without_a_label_are_left_out_on_request(task: Task, tmp_path: Path) -> None:
+    images, labels = task
+    few = QualityScores(labels.sample_ids[3:], labels.values[3:], "norm")
+    split = run((images, few), tmp_path, replace(LAST_BLOCK, epochs=1, unlabelled="skip")).split
+    assert sorted([*split.training, *split.validation]) == list(range(3, 96))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_cuda_without_a_gpu_is_refused(task: Task, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="torch sees no GPU"):
