@@ -124,6 +124,7 @@ def test_evaluate_writes_the_report(work: Path, tmp_path: Path) -> None:
         *("--embeddings", work / "emb", "--pairs", "all", "-o", tmp_path / "report", "--fmr", "0.01"),
         *("--crops", work / "crops", "--replicates", 50),
         *("--base-labels", work / "labels.parquet", "--optimised-labels", work / "optimised.parquet"),
+        *("--diagnostics", work / "diag.json", "--label-crops", work / "crops"),
     )
     page = (tmp_path / "report" / "report.html").read_text()
     assert "<svg" in page or "data:image" in page

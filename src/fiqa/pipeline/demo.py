@@ -69,6 +69,7 @@ def demo_stages(folder: Path) -> list[Stage]:
             crops=test / "crops",
             base_labels=tuple(train / f"{method}.parquet" for method in METHODS),
             optimised_labels=tuple(train / f"{method}-recommended.parquet" for method in METHODS),
+            diagnostics=tuple(train / f"{method}-recommended.json" for method in METHODS),
             label_crops=train / "crops",
             output=folder / "report",
         )
@@ -90,8 +91,15 @@ def _improved(method: str, train: Path, test: Path) -> list[Stage]:
     stages: list[Stage] = []
     for preset in PRESETS:
         labels[preset] = train / f"{method}-{preset}.parquet"
-        embeddings = (train / "embeddings",)
-        stages.append(Optimize(scores=base, embeddings=embeddings, preset=preset, output=labels[preset]))
+        stages.append(
+            Optimize(
+                scores=base,
+                embeddings=(train / "embeddings",),
+                preset=preset,
+                diagnostics=labels[preset].with_suffix(".json"),
+                output=labels[preset],
+            )
+        )
     for name, file in labels.items():
         model = train / "models" / f"{method}-{name}"
         crops, cache = train / "crops", train / "features"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +21,7 @@ from ..io.store import (
     SAMPLES,
     read_embeddings,
     read_failures,
+    read_json,
     read_samples,
     read_scores,
     write_json,
@@ -58,6 +60,7 @@ class Evaluate(Stage):
     crops: Path | None = setting(None, help="Crop folder of the scored images, for contact sheets.")
     base_labels: tuple[Path, ...] = setting((), help="Labels before optimisation; may be repeated.")
     optimised_labels: tuple[Path, ...] = setting((), help="The same after it, in the same order.")
+    diagnostics: tuple[Path, ...] = setting((), help="What `fiqa optimize --diagnostics` wrote of them.")
     label_crops: Path | None = setting(None, help="Crop folder of the labelled images.")
     title: str = setting("Face image quality: error versus discard", help="Headline of the report.")
 
@@ -70,6 +73,8 @@ class Evaluate(Stage):
 
         if len(self.base_labels) != len(self.optimised_labels):
             raise SettingsError("--base-labels and --optimised-labels must be given in pairs")
+        if len(self.diagnostics) not in (0, len(self.base_labels)):
+            raise SettingsError("--diagnostics must be given for all --optimised-labels or for none")
         settings = EvaluationSettings(
             CONVENTIONS.load(self.convention), fmr=self.fmr, replicates=self.replicates, seed=self.seed
         )
@@ -101,8 +106,10 @@ class Evaluate(Stage):
             settings={key: value for key, value in self.settings().items() if key != "output"},
             sheets=self._sheets(scored),
             shifts=tuple(
-                self._shift(read_scores(base), read_scores(optimised))
-                for base, optimised in zip(self.base_labels, self.optimised_labels, strict=True)
+                self._shift(read_scores(base), read_scores(optimised), diagnostics)
+                for base, optimised, diagnostics in itertools.zip_longest(
+                    self.base_labels, self.optimised_labels, self.diagnostics
+                )
             ),
             failures=tuple(failures),
         )
@@ -118,14 +125,21 @@ class Evaluate(Stage):
             for item in scored
         )
 
-    def _shift(self, base: QualityScores, optimised: QualityScores) -> LabelShift:
-        from dataclasses import replace
-
+    def _shift(self, base: QualityScores, optimised: QualityScores, diagnostics: Path | None) -> LabelShift:
         from ..evaluate.label_shift import LabelShift
 
         folder = None if self.label_crops is None else CropFolder.open(self.label_crops)
         subjects = base.sample_ids if folder is None else folder.samples.at(base.sample_ids).subject_ids
-        shift = LabelShift(base.method, base, optimised, subjects)
+        found = {} if diagnostics is None else read_json(diagnostics)
+        counts = np.sum(found.pop("similarity", np.zeros((1, 0))), axis=0)
+        shift = LabelShift(
+            base.method,
+            base,
+            optimised,
+            subjects,
+            diagnostics={name: value for name, value in found.items() if not isinstance(value, list)},
+            mated_similarity=(counts, np.linspace(-1, 1, len(counts) + 1)) if len(counts) else None,
+        )
         if folder is None:
             return shift
         sheets = {
