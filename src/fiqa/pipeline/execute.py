@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -38,17 +39,21 @@ def executor(name: Literal["local", "ray"]) -> Iterator[Execute]:
 
 
 def _on_cluster(ray: Any) -> Execute:
-    """Ray tasks of one processor each, gathered in order."""
+    """Ray tasks of one processor each, gathered in order.
+
+    Work travels as bytes: arrays that Ray itself unpacks are read-only, and compiled loops take those for
+    another type, to be compiled anew by every worker.
+    """
 
     @ray.remote(num_cpus=1)  # type: ignore[untyped-decorator]
-    def call(function: Callable[[Any], Any], chunk: Any) -> Any:
-        return in_threads(1)(function, [chunk])[0]
+    def call(function: bytes, chunk: bytes) -> Any:
+        return in_threads(1)(pickle.loads(function), [pickle.loads(chunk)])[0]
 
     def execute(
         function: Callable[[Any], Any], chunks: Sequence[Any], progress: Progress = silent
     ) -> list[Any]:
-        shared = ray.put(function)
-        tasks = [call.remote(shared, chunk) for chunk in chunks]
+        shared = ray.put(pickle.dumps(function))
+        tasks = [call.remote(shared, pickle.dumps(chunk)) for chunk in chunks]
         results = []
         for task in tasks:
             results.append(ray.get(task))
