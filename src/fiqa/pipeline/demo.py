@@ -103,8 +103,9 @@ def _improved(method: str, train: Path, test: Path) -> list[Stage]:
     for name, file in labels.items():
         model = train / "models" / f"{method}-{name}"
         crops, cache = train / "crops", train / "features"
-        stages.append(Train(crops=crops, labels=file, cache=cache, output=model, epochs=20, batch_size=32))
-        stages.append(Score(photos=test / "crops", model=model, output=test / f"{method}-{name}.parquet"))
+        stages.append(Train(crops=crops, labels=file, cache=cache, output=model, epochs=6, batch_size=32))
+        crops, output = test / "crops", test / f"{method}-{name}.parquet"
+        stages.append(Score(photos=crops, model=model, cache=test / "features", output=output))
     return stages
 
 
