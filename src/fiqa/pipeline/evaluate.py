@@ -79,6 +79,8 @@ class Evaluate(Stage):
             CONVENTIONS.load(self.convention), fmr=self.fmr, replicates=self.replicates, seed=self.seed
         )
         scored = [_read(item) for item in self.scores]
+        methods = list(dict.fromkeys(item.method for item in scored))
+        scored.sort(key=lambda item: methods.index(item.method))
         beds: list[TestBed] = []
         failures: dict[Failure, None] = {}
         total = len(self.embeddings) * len(self.pairs)
