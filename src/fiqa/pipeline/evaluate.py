@@ -100,11 +100,13 @@ class Evaluate(Stage):
         progress(total, total)
 
     def _report(self, beds: list[TestBed], scored: Sequence[Scored], failures: list[Failure]) -> Report:
+        from ..evaluate.evaluation import EvaluationSettings
         from ..evaluate.results import Report
 
         return Report(
             self.title,
             test_beds=tuple(beds),
+            measures=EvaluationSettings().measures,
             settings={key: value for key, value in self.settings().items() if key != "output"},
             sheets=self._sheets(scored),
             shifts=tuple(
