@@ -113,6 +113,23 @@ METHODS: Registry[MethodRow] = Registry(
             range="unbounded, mostly [0, 1]",
         ),
         MethodRow(
+            "pcnet",
+            "",
+            "labels whose minimum over a mated pair is the similarity of the pair",
+            "Xie et al. 2020, arXiv 2009.00603",
+            labels_from="fiqa.methods.pcnet:PcNet",
+            needs="embeddings",
+            range="[-1, 1]",
+        ),
+        MethodRow(
+            "mated_similarity",
+            "",
+            "mean similarity to the subject's other samples",
+            labels_from="fiqa.methods.mated_similarity:MatedSimilarity",
+            needs="embeddings",
+            range="[-1, 1]",
+        ),
+        MethodRow(
             "class_centre",
             "",
             "similarity to the centre of the subject's other samples",

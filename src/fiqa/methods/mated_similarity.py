@@ -1,0 +1,46 @@
+"""Mated similarity: a good image is recognised in comparisons with its subject's other images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.types import EmbeddingSet, QualityScores, SampleSet
+from .class_centre import subject_sums, with_partner
+
+_BLOCK_ROWS = 16_384
+
+
+class MatedSimilarity:
+    """Mean cosine similarity of a sample to its subject's other samples, in [-1, 1], higher = more useful.
+
+    Unlike `ClassCentre`, whose centre has unit length, it also falls where the others disagree with one
+    another. The only sample of a subject gets no label: it is left out of the result and counted in the log.
+    """
+
+    name = "mated_similarity"
+
+    def labels(self, embeddings: EmbeddingSet, samples: SampleSet, rng: np.random.Generator) -> QualityScores:  # noqa: ARG002
+        """Labels of the samples with a mated partner, in the order of `embeddings.sample_ids`.
+
+        Raises:
+            DataError: If `samples` lacks an embedded sample or no subject has two samples.
+        """
+        codes = samples.at(embeddings.sample_ids).subject_codes()
+        rows = with_partner(codes, method=self.name)
+        means = _mean_similarities(embeddings.vectors, codes, rows=rows)
+        return QualityScores(embeddings.sample_ids[rows], means, self.name)
+
+
+def _mean_similarities(
+    vectors: NDArray[np.floating], codes: NDArray[np.int64], *, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Mean similarity of these rows, read in blocks, to the other samples of their subjects."""
+    sums, sizes = subject_sums(vectors, codes), np.bincount(codes)
+    means = np.empty(len(rows))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        own = np.asarray(vectors[block], dtype=np.float64)
+        others = sums[codes[block]] - own
+        means[start : start + _BLOCK_ROWS] = np.einsum("nd,nd->n", own, others) / (sizes[codes[block]] - 1)
+    return means
