@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import shutil
 import signal
 import subprocess
@@ -271,3 +272,27 @@ def test_samples_without_a_label_are_left_out_on_request(work: Path, tmp_path: P
         *skip,
     )
     assert (tmp_path / "r" / "regressor.pt").is_file()
+
+
+@pytest.mark.parametrize("mode", ["sampled", "expected"])
+def test_published_pickles_in_and_out(mode: str, work: Path, tmp_path: Path) -> None:
+    embeddings, labels = read_embeddings(work / "emb"), read_scores(work / "labels.parquet")
+    names = embeddings.sample_ids.tolist()
+    clusters: dict[str, dict[int, list[str]]] = {}
+    for place, name in enumerate(names):
+        clusters.setdefault(name.partition("/")[0], {}).setdefault(place % 4, []).append(name)
+    published = {
+        "emb": dict(zip(names, 7 * np.asarray(embeddings.vectors), strict=True)),
+        "quality": dict(zip(names, labels.at(embeddings.sample_ids).tolist(), strict=True)),
+        "clusters": clusters,
+    }
+    for name, mapping in published.items():
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(mapping))
+    fiqa(
+        *("optimize", "--from-pickles", *(tmp_path / f"{name}.pkl" for name in published)),
+        *("-o", tmp_path / "out.pkl", "--mode", mode, "--epsilon", "0.05", "--seed", "0"),
+    )
+    out = pickle.loads((tmp_path / "out.pkl").read_bytes())
+    assert sorted(out.values()) == sorted(published["quality"].values())
+    assert set(out) == set(names)
+    assert out != published["quality"]
