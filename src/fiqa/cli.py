@@ -7,7 +7,6 @@ import json
 import logging
 import re
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -28,7 +27,7 @@ from rich.progress import (
 
 from .core.errors import FiqaError, SettingsError
 from .pipeline import STAGES
-from .pipeline.settings import Stage
+from .pipeline.settings import Stage, read_toml
 from .pipeline.study import read_study, run_study
 
 app = typer.Typer(
@@ -132,7 +131,7 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
     ]
 
     def command(context: typer.Context, config: Path | None, **given: Any) -> None:
-        values = _read_settings(config) if config else {}
+        values = read_toml(config) if config else {}
         for key, value in given.items():
             explicit = context.get_parameter_source(key).name != "DEFAULT"  # type: ignore[union-attr]
             if explicit or (key not in values and value not in (None, [])):
@@ -164,13 +163,6 @@ def _parameter(field: Any, hint: Any) -> inspect.Parameter:
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, kind]
     )
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
 
 
 def _run(stages: list[Stage], records: Path) -> None:

@@ -16,6 +16,7 @@ from ..faces.align import crop_size
 from ..faces.degrade import degrade, draw_degradations
 from ..io.crops import write_crops
 from ..io.parts import Parts
+from ..io.provenance import Provenance
 from .settings import Stage, setting
 from .source import chunks, failure_columns, failures_from, open_source
 
@@ -69,13 +70,14 @@ class Crop(Stage):
                 **failure_columns(batch.failures),
             }
 
-        parts = Parts.beside(self.output, self.provenance("crops"))
+        provenance = self.provenance("crops")
+        parts = Parts.beside(self.output, provenance)
         parts.run(len(todo), work, progress=progress)
-        self._write(parts, len(source.samples))
+        self._write(parts, provenance, photos=len(source.samples))
         parts.remove()
 
-    def _write(self, parts: Parts, photos: int) -> None:
-        with write_crops(self.output, crop=self.crop, provenance=self.provenance("crops")) as writer:
+    def _write(self, parts: Parts, provenance: Provenance, *, photos: int) -> None:
+        with write_crops(self.output, crop=self.crop, provenance=provenance) as writer:
             count = 0
             for columns in parts:
                 writer.fail(failures_from(columns))

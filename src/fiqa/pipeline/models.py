@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, QualityMethod, Recogniser
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
+from .settings import read_toml
 
 REGRESSOR = "regressor.pt"
 
@@ -21,9 +21,10 @@ def read_contract(path: Path | None) -> InputSpec | None:
     """
     if path is None:
         return None
+    card = read_toml(path)
     try:
-        return InputSpec(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        return InputSpec(**card)
+    except TypeError as error:
         raise SettingsError(f"{path} is no input card with size, crop, colour, mean, std: {error}") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.errors import SettingsError
 from ..core.protocols import Progress
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
-from .settings import Stage, setting
+from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
     from ..optimize.labels import OptimizeResult
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimize(Stage):
+class Optimize(PresetStage):
     """Move labels towards what mated comparisons say, keeping the set of values.
 
     Start from a preset, then change single settings: `published` is the sampled algorithm of Babnik et al.
@@ -66,17 +66,11 @@ class Optimize(Stage):
 
             write_json(self.diagnostics, result.diagnostics.as_dict())
 
-    def settings(self) -> dict[str, Any]:
-        """All fields, and what the preset makes of them: a preset may change from version to version."""
-        return {**super().settings(), "resolved": asdict(self.resolved())}
-
     def resolved(self) -> OptimizeSettings:
         """The preset with every setting given here in its place."""
-        from ..optimize.settings import PRESETS, OptimizeSettings
+        from ..optimize.settings import PRESETS
 
-        names = [field.name for field in fields(OptimizeSettings)]
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return replace(PRESETS[self.preset], **given)
+        return self.over(PRESETS[self.preset])
 
     def _from_files(self, progress: Progress) -> OptimizeResult:
         from ..io.store import SAMPLES, read_embeddings, read_samples, read_scores, write_scores

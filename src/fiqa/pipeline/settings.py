@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import tomllib
 import types
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
 from ..io.atomic import check_output
 from ..io.provenance import Provenance, digest
 from ..io.tables import check_table_output
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Preset = TypeVar("Preset", bound=_Dataclass)
 
 
 def setting(
@@ -109,6 +128,37 @@ class Stage(ABC):
         if missing:
             raise SettingsError(f"stage {cls.name} needs {', '.join(missing)}")
         return cls(**{key: convert(hints[key], value, f"{cls.name}.{key}") for key, value in values.items()})
+
+
+class PresetStage(Stage):
+    """A stage whose settings start from a preset; what is given on the stage itself takes its place."""
+
+    @abstractmethod
+    def resolved(self) -> Any:
+        """The preset with every setting given here in its place."""
+
+    def settings(self) -> dict[str, Any]:
+        """All fields, and what the preset makes of them: a preset may change from version to version."""
+        return {**super().settings(), "resolved": dataclasses.asdict(self.resolved())}
+
+    def over(self, preset: Preset) -> Preset:
+        """The preset, its fields replaced by those of the same name here that are not None."""
+        given = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(preset)}
+        return dataclasses.replace(
+            preset, **{name: value for name, value in given.items() if value is not None}
+        )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        SettingsError: If it cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
 
 
 def convert(hint: Any, value: Any, where: str) -> Any:

@@ -25,7 +25,6 @@ import itertools
 import json
 import logging
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from ..core.protocols import Progress
 from ..io.provenance import digest
 from ..io.store import read_json, write_json
 from . import STAGES
-from .settings import Stage
+from .settings import Stage, read_toml
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +55,7 @@ def read_study(path: Path, values: Mapping[str, str]) -> list[Stage]:
         SettingsError: If the file is no TOML, names an unknown stage or setting, or leaves a
             placeholder without a value.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
+    document = read_toml(path)
     unknown = set(document) - {"values", "stage"}
     if unknown or not document.get("stage"):
         raise SettingsError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic
@@ -12,14 +12,14 @@ from ..io.crops import CropFolder
 from ..io.store import read_scores, write_json
 from ..models.recognisers import load_torch_recogniser
 from .models import read_contract
-from .settings import Stage, setting
+from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
     from ..train.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Stage):
+class Train(PresetStage):
     """Fine-tune a recogniser with a regression head on quality labels.
 
     Writes regressor.pt (best validation on unseen subjects) and log.jsonl. Preset `published` trains the
@@ -49,17 +49,11 @@ class Train(Stage):
     seed: int = setting(0, help="Seed of split, head, order and dropout.")
     cache: Path | None = setting(None, help="Folder of features shared by trainings.", written=True)
 
-    def settings(self) -> dict[str, Any]:
-        """All fields, and what the preset makes of them: a preset may change from version to version."""
-        return {**super().settings(), "resolved": asdict(self.resolved())}
-
     def resolved(self) -> TrainSettings:
         """The preset with every setting given here in its place."""
-        from ..train.settings import PRESETS, TrainSettings
+        from ..train.settings import PRESETS
 
-        known = {field.name for field in fields(TrainSettings)}
-        given = {name: getattr(self, name) for name in known if getattr(self, name, None) is not None}
-        return replace(PRESETS[self.preset], **given)
+        return self.over(PRESETS[self.preset])
 
     def run(self, progress: Progress) -> None:
         """Train; a killed run goes on to the same result."""
