@@ -12,18 +12,18 @@ from torch import nn
 from fiqa.core.protocols import InputSpec
 from fiqa.core.types import FaceCrops, QualityScores, SampleSet
 from fiqa.models.checkpoint import RegressorRecord, save_regressor, state_digest
-from fiqa.models.onnx_torch import OnnxModule, Step
+from fiqa.models.layer_graph import LayerGraph, Step
 from fiqa.models.regressor import Regressor
 from fiqa.models.torch_recogniser import TorchRecogniser
 
 SPEC = InputSpec(size=16, mean=127.5, std=64.0)
 
 
-def chain(*layers: nn.Module) -> OnnxModule:
+def chain(*layers: nn.Module) -> LayerGraph:
     """The layers one after the other; the tensor after layer k is named ``t<k>``, the input ``t0``."""
     names = [f"{index:03d}_{type(layer).__name__.lower()}" for index, layer in enumerate(layers)]
     steps = [Step(name, (f"t{index}",), f"t{index + 1}") for index, name in enumerate(names)]
-    return OnnxModule("t0", steps, layers=dict(zip(names, layers, strict=True)))
+    return LayerGraph("t0", steps, layers=dict(zip(names, layers, strict=True)))
 
 
 def tiny_recogniser(seed: int = 0, *, name: str = "tiny", width: int = 6) -> TorchRecogniser:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fiqa.models.frozen import FrozenPReLU, frozen
-from fiqa.models.onnx_torch import OnnxModule, Step
+from fiqa.models.layer_graph import LayerGraph, Step
 from fiqa.models.recognisers import load_torch_recogniser
 from networks import chain, tiny_recogniser
 
@@ -54,7 +54,7 @@ def test_the_module_is_left_as_it_is():
 def test_a_convolution_with_two_readers_keeps_its_values():
     layers = {"conv": nn.Conv2d(3, 3, 1), "norm": nn.BatchNorm2d(3), "sum": Sum()}
     steps = [Step("conv", ("x",), "a"), Step("norm", ("a",), "b"), Step("sum", ("a", "b"), "y")]
-    module = with_statistics(OnnxModule("x", steps, layers=layers))
+    module = with_statistics(LayerGraph("x", steps, layers=layers))
     data = torch.randn(2, 3, 4, 4)
     torch.testing.assert_close(frozen(module)(data), module(data))
 

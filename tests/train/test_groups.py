@@ -4,14 +4,14 @@ import pytest
 from torch import nn
 
 from fiqa.core.errors import SettingsError
-from fiqa.models.onnx_torch import OnnxModule
+from fiqa.models.layer_graph import LayerGraph
 from fiqa.models.recognisers import load_torch_recogniser
 from fiqa.models.regressor import Regressor
 from fiqa.train.groups import last_block_cut, last_block_groups, published_groups
 from networks import chain, tiny_recogniser
 
 
-def deep(layers: int) -> OnnxModule:
+def deep(layers: int) -> LayerGraph:
     """Linear layers of two parameter tensors each."""
     return chain(*(nn.Linear(2, 2) for _ in range(layers)))
 

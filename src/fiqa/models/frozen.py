@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .onnx_torch import OnnxModule, Step
+from .layer_graph import LayerGraph, Step
 
 
-def frozen(module: OnnxModule) -> OnnxModule:
+def frozen(module: LayerGraph) -> LayerGraph:
     """The same function of the input, for use alone; gradients with regard to the input included.
 
     A batch normalisation that alone reads a convolution is folded into its weights, and a PReLU computes no
@@ -36,7 +36,7 @@ def frozen(module: OnnxModule) -> OnnxModule:
         else:
             layers[step.layer] = FrozenPReLU(layer.weight) if isinstance(layer, nn.PReLU) else layer
             steps.append(step)
-    return OnnxModule(module.source, steps, layers=layers).eval()
+    return LayerGraph(module.source, steps, layers=layers).eval()
 
 
 class FrozenPReLU(nn.Module):

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .onnx_torch import OnnxModule
+from .layer_graph import LayerGraph
 
 
 class Regressor(nn.Module):
@@ -24,7 +24,7 @@ class Regressor(nn.Module):
         2023, arXiv 2305.14856.
     """
 
-    def __init__(self, backbone: OnnxModule, dimension: int) -> None:
+    def __init__(self, backbone: LayerGraph, dimension: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(dimension, 1)
@@ -35,7 +35,7 @@ class Regressor(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             return cast(Tensor, self.head(embeddings.float())).squeeze(1)
 
-    def split(self, cut: str) -> tuple[OnnxModule, Regressor]:
+    def split(self, cut: str) -> tuple[LayerGraph, Regressor]:
         """The backbone up to a cut point, and the regressor of what comes out there.
 
         ``upper(lower(images))`` is this regressor; both parts share its tensors, so training the upper part

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
-from .onnx_torch import OnnxModule
+from .layer_graph import LayerGraph
 
 _BATCH = 32
 
@@ -22,7 +22,7 @@ class TorchRecogniser:
             parameters ask for no gradient; whoever trains it turns that on for those in question.
     """
 
-    def __init__(self, name: str, spec: InputSpec, *, module: OnnxModule) -> None:
+    def __init__(self, name: str, spec: InputSpec, *, module: LayerGraph) -> None:
         self.name, self.spec = name, spec
         self.module = module.eval().requires_grad_(False)
         self.dimension = int(self.embed(np.zeros((1, spec.size, spec.size, 3), np.uint8)).shape[1])
@@ -42,11 +42,11 @@ class TorchRecogniser:
         batches = [images[start : start + _BATCH] for start in range(0, max(len(images), 1), _BATCH)]
         return np.concatenate([self.module(self.prepare(batch)).cpu().numpy() for batch in batches])
 
-    def split(self, cut: str) -> tuple[OnnxModule, OnnxModule]:
-        """The module up to and after a cut point (see `OnnxModule.split`)."""
+    def split(self, cut: str) -> tuple[LayerGraph, LayerGraph]:
+        """The module up to and after a cut point (see `LayerGraph.split`)."""
         return self.module.split(cut)
 
-    def before_embedding(self) -> tuple[OnnxModule, OnnxModule]:
+    def before_embedding(self) -> tuple[LayerGraph, LayerGraph]:
         """The network up to the flattened input of its last linear layer, and the head from there on.
 
         A dropout in front of that layer is left out of both, so that a caller applies its own.

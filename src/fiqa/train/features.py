@@ -24,7 +24,7 @@ from ..core.protocols import InputSpec, Progress, silent
 from ..io.atomic import atomic
 from ..io.parts import Parts
 from ..models.checkpoint import state_digest
-from ..models.onnx_torch import OnnxModule
+from ..models.layer_graph import LayerGraph
 from .batches import Inputs, pixels
 from .data import CropSource
 from .settings import Precision
@@ -38,7 +38,7 @@ _IN_MEMORY = 2 << 30
 
 def cached_features(
     images: CropSource,
-    lower: OnnxModule,
+    lower: LayerGraph,
     *,
     spec: InputSpec,
     cache: Path,
@@ -106,7 +106,7 @@ def _join(parts: Parts, path: Path, total: int) -> None:
             first += len(block)
 
 
-def _key(images: CropSource, lower: OnnxModule, spec: InputSpec, precision: Precision) -> str:
+def _key(images: CropSource, lower: LayerGraph, spec: InputSpec, precision: Precision) -> str:
     """Digest of everything that the features depend on."""
     parts = [images.digest, state_digest(lower), lower.steps[-1].output, asdict(spec), precision]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
@@ -114,7 +114,7 @@ def _key(images: CropSource, lower: OnnxModule, spec: InputSpec, precision: Prec
 
 @torch.inference_mode()
 def _activations(
-    lower: OnnxModule, inputs: Inputs, rows: NDArray[np.int64], precision: Precision
+    lower: LayerGraph, inputs: Inputs, rows: NDArray[np.int64], precision: Precision
 ) -> NDArray[np.float16]:
     device = next(lower.parameters()).device.type
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):

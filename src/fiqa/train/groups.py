@@ -12,7 +12,7 @@ from typing import Any, Final
 from torch import nn
 
 from ..core.errors import SettingsError
-from ..models.onnx_torch import OnnxModule
+from ..models.layer_graph import LayerGraph
 from ..models.regressor import Regressor
 
 
@@ -78,7 +78,7 @@ def last_block_groups(regressor: Regressor, *, learning_rate: float) -> list[dic
     return [_head(regressor, learning_rate), block]
 
 
-def last_block_cut(backbone: OnnxModule) -> str:
+def last_block_cut(backbone: LayerGraph) -> str:
     """The topmost cut point that leaves the last 10 parameter tensors, or more, above it.
 
     Raises:
