@@ -42,7 +42,8 @@ def main() -> None:
     if not folder.exists():
         stage = Embed(photos=photos, recogniser=arguments.recogniser, face="central", output=folder)
         stage.execute(lambda done, total: print(f"{done}/{total}", end="\r"))
-    benchmark = open_benchmark(spec, read_samples(folder / SAMPLES), non_mated=0, seed=0)
+    failed = read_failures(folder / FAILURES)
+    benchmark = open_benchmark(spec, read_samples(folder / SAMPLES), non_mated=0, seed=0, failed=failed)
     comparisons = compare(read_embeddings(folder), benchmark.pairs)
     accuracy = verification_accuracy(comparisons)
     row = {"recogniser": arguments.recogniser, "images": len(sample_ids), "pairs": len(comparisons)}
@@ -50,8 +51,10 @@ def main() -> None:
     for fmr in (1e-2, 1e-3):
         threshold = threshold_at_fmr(comparisons.non_mated, fmr)
         row[f"fnmr_at_fmr_{fmr:g}"] = round(fnmr_at(comparisons.mated, threshold), 5)
-    not_found = [failure.sample_id for failure in read_failures(folder / FAILURES)]
-    row |= {"pairs_left_out": benchmark.n_dropped, "faces_not_found": " ".join(not_found)}
+    row |= {
+        "pairs_left_out": benchmark.n_dropped,
+        "faces_not_found": " ".join(failure.sample_id for failure in failed),
+    }
     print(row)
     write_results(Path(__file__).parent / "results" / f"verification_{arguments.recogniser}.csv", [row])
 

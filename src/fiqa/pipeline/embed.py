@@ -28,7 +28,9 @@ class Embed(Stage):
     """
 
     name: ClassVar[str] = "embed"
-    photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
+    photos: Path = setting(
+        help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
+    )
     recogniser: str = setting("sface", help="Name (see `fiqa recognisers`) or onnx:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
     contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
@@ -69,7 +71,7 @@ class Embed(Stage):
             self.output,
             embeddings,
             samples=samples,
-            failures=[*failures_from(joined), *zero],
+            failures=[*source.earlier, *failures_from(joined), *zero],
             provenance=provenance,
             half=self.half,
         )

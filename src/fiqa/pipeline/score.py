@@ -29,7 +29,9 @@ class Score(Stage):
 
     name: ClassVar[str] = "score"
     writes_table: ClassVar[bool] = True
-    photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
+    photos: Path = setting(
+        help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
+    )
     method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
     model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
     recogniser: str = setting("sface", help="Recogniser of the method, or onnx:PATH.")
