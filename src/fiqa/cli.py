@@ -42,6 +42,14 @@ console = Console(stderr=True)
 _WORK = "The whole way"
 _STAGES = "Each stage alone, in running order"
 _TABLES = "What is there"
+_SHOWN = (
+    *("name", "gives", "needs", "range", "licence", "summary"),
+    *("status", "images", "pairs", "missing, where to get it"),
+)
+
+
+benchmark = typer.Typer(no_args_is_help=True, help="Benchmarks and training sets at hand.")
+app.add_typer(benchmark, name="benchmark", rich_help_panel=_TABLES)
 
 
 @app.callback()
@@ -101,6 +109,22 @@ def recognisers(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     from .pipeline.catalogue import recogniser_rows
 
     _table(recogniser_rows(), as_json)
+
+
+@benchmark.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder to look through.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say of each benchmark whether it is complete, what is missing and where to get it.
+
+    Ends with 0 if all that was found is complete, with 1 if something is incomplete or nothing was found.
+    """
+    from .pipeline.benchmark_check import all_complete, check_benchmarks
+
+    holdings = check_benchmarks(folder)
+    _table([holding.to_dict() if as_json else holding.summary() for holding in holdings], as_json)
+    raise typer.Exit(0 if all_complete(holdings) else 1)
 
 
 def main() -> None:
@@ -197,9 +221,9 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    shown = [key for key in ("name", "gives", "needs", "range", "licence", "summary") if key in rows[0]]
+    shown = [key for key in _SHOWN if key in rows[0]]
     for key in shown:
-        table.add_column(key)
+        table.add_column(key, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(row[key])) for key in shown))
     Console().print(table)
