@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from ..core.errors import SettingsError, WeightsError
 from ..core.protocols import InputSpec
+from ..core.registry import Registry
 from .crop_network import CropNetwork, Run
-from .onnx_graph import read_graph
+from .onnx_graph import read_crop_graph
 from .onnx_session import Session
+from .weights import QUALITY, RECORDS, find_weights
+
+QUALITY_MODELS = Registry("quality model", tuple(record for record in RECORDS if record.target == QUALITY))
 
 
 class QualityNetwork:
@@ -51,17 +55,23 @@ def load_quality_network(
     """Load a network that gives one score a crop.
 
     Args:
-        path: An ONNX file.
-        contract: How it wants its crops; an ONNX file does not say.
+        path: An ONNX file, or a name in `QUALITY_MODELS`, whose verified file is looked for in the usual
+            places.
+        contract: How a file of your own wants its crops; an ONNX file does not say, a record does.
         accepts: Checkpoint layouts that will do beside ONNX.
 
     Raises:
-        SettingsError: If a contract is missing.
-        WeightsError: If the file is absent, damaged, of another kind, or no quality model.
+        SettingsError: If a contract is missing or contradicts the record, or there is no such name.
+        WeightsError: If the file is absent, altered, damaged, of another kind, or no quality model.
     """
+    if not path.suffix and not path.exists():
+        record = QUALITY_MODELS.get(str(path))
+        if contract not in (None, record.spec):
+            raise SettingsError(f"quality model {path} has its own contract; give one with a file alone")
+        path, contract = find_weights(record.name), record.spec
     if path.suffix != ".onnx":
         wanted = ", ".join(("ONNX (.onnx)", *accepts))
         raise WeightsError(f"{path} is no quality model of a known kind; there are: {wanted}")
     if contract is None:
         raise SettingsError(f"{path} needs a contract (size, crop, colour, mean, std): give a card")
-    return QualityNetwork(path.stem, contract, run=Session(read_graph(path)).first)
+    return QualityNetwork(path.stem, contract, run=Session(read_crop_graph(path, contract)).first)

@@ -68,7 +68,10 @@ class TorchRecogniser:
         steps, layers = self.module.steps, self.module.layers
         linear = [step for step in steps if isinstance(layers[step.layer], nn.Linear)]
         if not linear:
-            raise WeightsError(f"recogniser {self.name} has no linear layer in front of its embedding")
+            raise WeightsError(
+                f"recogniser {self.name} has no linear layer in front of its embedding, and so no place "
+                f"for a dropout; use another recogniser, or a method that needs none"
+            )
         trunk, head = self.module.split(linear[-1].inputs[0])
         for name, layer in trunk.layers.items():
             if isinstance(layer, nn.Dropout):
