@@ -50,7 +50,7 @@ class TorchRecogniser:
         return rows
 
     def _to_device(self, prepared: NDArray[np.float32]) -> Tensor:
-        device = next(self.module.parameters()).device
+        device = next(self.module.parameters(), torch.empty(0)).device
         return torch.from_numpy(prepared).to(device, memory_format=torch.channels_last)
 
     def split(self, cut: str) -> tuple[LayerGraph, LayerGraph]:
