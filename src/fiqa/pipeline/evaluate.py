@@ -80,6 +80,7 @@ class Evaluate(Stage):
         settings = EvaluationSettings(
             CONVENTIONS.load(self.convention), fmr=self.fmr, replicates=self.replicates, seed=self.seed
         )
+        verifications = tuple(_verification(path) for path in self.verification)
         scored = [_read(item) for item in self.scores]
         methods = list(dict.fromkeys(item.method for item in scored))
         scored.sort(key=lambda item: methods.index(item.method))
@@ -98,7 +99,7 @@ class Evaluate(Stage):
                         benchmark.name, comparisons, samples=samples, scored=scored, settings=settings
                     )
                 )
-        self._write(self._report(beds, scored, list(failures)))
+        self._write(replace(self._report(beds, scored, list(failures)), verifications=verifications))
         progress(total, total)
 
     def _report(self, beds: list[TestBed], scored: Sequence[Scored], failures: list[Failure]) -> Report:
@@ -117,7 +118,6 @@ class Evaluate(Stage):
                     self.base_labels, self.optimised_labels, self.diagnostics
                 )
             ),
-            verifications=tuple(_verification(path) for path in self.verification),
             failures=tuple(failures),
         )
 

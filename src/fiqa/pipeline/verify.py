@@ -48,7 +48,7 @@ class Verify(Stage):
             self.recogniser, path=self.weights, contract=read_contract(self.contract)
         )
         source = open_source(self.photos, recogniser.spec, aligned=self.aligned, face=self.face)
-        wanted = open_benchmark(self.pairs, source.samples, non_mated=0, seed=0).pairs
+        wanted = open_benchmark(self.pairs, source.samples, non_mated=1, seed=0).pairs
         if wanted.folds is None:
             raise DataError(f"pairs {self.pairs} have no folds, which the accuracy of verification needs")
         rows = np.flatnonzero(np.isin(source.samples.sample_ids, wanted.sample_ids))
