@@ -44,6 +44,8 @@ def row(recogniser: str, data: Path, work: Path) -> dict[str, object]:
         "equal_error_rate": round(given["equal_error_rate"], 5),
         f"fnmr_at_fmr_{found['fmr']:g}": round(given["fnmr"], 5),
         "accuracy_swapped": round(swapped["accuracy"], 5),
+        "right_only_as_given": found["only_as_given"],
+        "right_only_swapped": found["only_swapped"],
         "p_swapped": float(f"{found['p_swapped']:.2g}"),
         "warnings": len(found["warnings"]),
     }

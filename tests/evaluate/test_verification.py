@@ -43,6 +43,7 @@ def worse(count: int) -> list[float]:
 @pytest.mark.parametrize("count", [0, 1, 4, 5])
 def test_a_swap_warns_when_it_puts_more_pairs_right_than_chance(count) -> None:
     found = verify("list", compared(worse(count)), compared(worse(0)), fmr=0.1)
+    assert (found.only_as_given, found.only_swapped) == (0, count)
     assert found.p_swapped == pytest.approx(0.5**count)
     assert bool(found.warnings) == (count == 5)
     if found.warnings:

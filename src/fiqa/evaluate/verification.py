@@ -51,9 +51,8 @@ class Verification:
         fmr: Target FMR.
         as_given: Rates with the crops as they are.
         swapped: Rates with red and blue exchanged.
-        p_swapped: Probability that as many more pairs, or yet more, are right by exchanging alone if it
-            made no difference: the one-sided exact test of McNemar over pairs that are right in one way only.
-            Pairs that share images make it somewhat too small.
+        only_as_given: Pairs decided rightly as they are and wrongly when exchanged.
+        only_swapped: Pairs decided wrongly as they are and rightly when exchanged.
     """
 
     benchmark: str
@@ -65,7 +64,19 @@ class Verification:
     fmr: float
     as_given: Rates
     swapped: Rates
-    p_swapped: float
+    only_as_given: int
+    only_swapped: int
+
+    @property
+    def p_swapped(self) -> float:
+        """Chance that exchanging alone puts so many pairs right, or more, if it made no difference.
+
+        The one-sided exact test of McNemar over the pairs that are right in one way only. Pairs that share
+        images make it somewhat too small.
+
+        Source: McNemar, Psychometrika 12 (1947) 153.
+        """
+        return float(binom.sf(self.only_swapped - 1, self.only_as_given + self.only_swapped, 0.5))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -80,7 +91,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return {**asdict(self), "warnings": list(self.warnings)}
+        return {**asdict(self), "p_swapped": self.p_swapped, "warnings": list(self.warnings)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verification:
@@ -120,8 +131,6 @@ def verify(
     if not (np.array_equal(pairs.first, swapped.pairs.first) and len(pairs) == len(swapped)):
         raise DataError("a verification compares the same pairs twice, got different ones")
     (as_given, right), (exchanged, right_swapped) = (_rates(one, fmr) for one in (comparisons, swapped))
-    gained = int(np.count_nonzero(right_swapped & ~right))
-    lost = int(np.count_nonzero(right & ~right_swapped))
     n_mated = int(np.count_nonzero(pairs.mated))
     return Verification(
         benchmark,
@@ -133,7 +142,8 @@ def verify(
         fmr=fmr,
         as_given=as_given,
         swapped=exchanged,
-        p_swapped=float(binom.sf(gained - 1, gained + lost, 0.5)),
+        only_as_given=int(np.count_nonzero(right & ~right_swapped)),
+        only_swapped=int(np.count_nonzero(right_swapped & ~right)),
     )
 
 
