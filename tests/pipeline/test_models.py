@@ -204,7 +204,7 @@ def test_exchanged_colours_are_noticed(coloured: Path, tmp_path: Path) -> None:
     wrong = verified(coloured, card(tmp_path, 'size = 8\ncolour = "bgr"'), fmr=0.1)
     assert (wrong["as_given"], wrong["swapped"]) == (right["swapped"], right["as_given"])
     assert (
-        "redness on csv: exchanging red and blue sets mated and non-mated pairs further apart"
+        "redness on pairs.csv: exchanging red and blue sets mated and non-mated pairs further apart"
         in wrong["warnings"][0]
     )
     assert not list(tmp_path.glob(".parts-*"))
