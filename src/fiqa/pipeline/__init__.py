@@ -14,6 +14,9 @@ STAGES: Registry[Entry] = Registry(
         Entry("score", "fiqa.pipeline.score:Score", "quality scores by a method or a trained model"),
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
+        Entry("compare", "fiqa.pipeline.compare:Compare", "similarities of a benchmark's pairs"),
+        Entry("edc", "fiqa.pipeline.edc:Edc", "error versus discard of one table of scores, as JSON"),
+        Entry("calibrate", "fiqa.pipeline.calibrate:Calibrate", "which error rate a score foretells"),
         Entry("evaluate", "fiqa.pipeline.evaluate:Evaluate", "error versus discard, tables and a report"),
     ),
 )
