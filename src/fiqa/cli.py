@@ -127,6 +127,25 @@ def check(
     raise typer.Exit(0 if all_complete(holdings) else 1)
 
 
+@app.command(rich_help_panel=_WORK)
+def advise(
+    calibration: Annotated[Path, typer.Option(help="File written by `fiqa calibrate`.")],
+    halve_fnmr: Annotated[bool, typer.Option("--halve-fnmr", help="Half the FNMR of all samples.")] = False,
+    keep: Annotated[str | None, typer.Option(help="Share of samples to keep, such as 95% or 0.95.")] = None,
+    fnmr: Annotated[str | None, typer.Option(help="FNMR to come down to, such as 1% or 0.01.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Where to set the score threshold, what it costs, and whether the data can tell."""
+    from .pipeline.advise import advice_rows, ask
+
+    known, advice = ask(calibration, keep=keep, fnmr=fnmr, halve=halve_fnmr)
+    if as_json:
+        typer.echo(json.dumps(advice.to_dict(), indent=2))
+        return
+    for name, value in advice_rows(known, advice):
+        typer.echo(f"{name:28} {value}")
+
+
 def main() -> None:
     """Entry point: an expected error is one line and exit code 2, a broken pipe ends quietly."""
     try:
@@ -178,8 +197,7 @@ def _parameter(field: Any, hint: Any) -> inspect.Parameter:
     if metadata["argument"]:
         kind: Any = typer.Argument(help=metadata["help"])
     else:
-        flags = [f"--{field.name.replace('_', '-')}", *(["-o"] if field.name == "output" else [])]
-        kind = typer.Option(*flags, help=metadata["help"])
+        kind = typer.Option(f"--{field.name.replace('_', '-')}", *metadata["flags"], help=metadata["help"])
     default = None if field.default is MISSING else field.default
     if field.default is MISSING or many:
         annotation = annotation | None

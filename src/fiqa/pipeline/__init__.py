@@ -15,6 +15,9 @@ STAGES: Registry[Entry] = Registry(
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
         Entry("verify", "fiqa.pipeline.verify:Verify", "accuracy of a recogniser on a protocol"),
+        Entry("compare", "fiqa.pipeline.compare:Compare", "similarities of a benchmark's pairs"),
+        Entry("edc", "fiqa.pipeline.edc:Edc", "error versus discard of one table of scores, as JSON"),
+        Entry("calibrate", "fiqa.pipeline.calibrate:Calibrate", "which error rate a score foretells"),
         Entry("evaluate", "fiqa.pipeline.evaluate:Evaluate", "error versus discard, tables and a report"),
     ),
 )
