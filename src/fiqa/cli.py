@@ -197,7 +197,9 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    shown = [key for key in ("name", "gives", "needs", "range", "licence", "summary") if key in rows[0]]
+    shown = [
+        key for key in ("name", "gives", "trains", "needs", "range", "licence", "summary") if key in rows[0]
+    ]
     for key in shown:
         table.add_column(key)
     for row in rows:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fiqa.train.batches import activations, batch_rows, pixels, steps_per_epoch
+from fiqa.train.batches import Batches, activations, pixels
 from networks import SPEC, brightness_task
 
 
