@@ -90,7 +90,7 @@ class EDifFiqaObjective(Objective):
 
     def forward(self, embeddings: Tensor, scores: Tensor, rows: Tensor) -> Tensor:
         """Both parts together."""
-        drift = 1 - F.cosine_similarity(embeddings, self.references[rows].float())
+        drift = 1 - F.cosine_similarity(embeddings, self.references[rows].to(scores.dtype))
         misfit = (scores - self.corrected(embeddings.detach(), rows)).abs()
         return self.theta * drift.mean() + (1 - self.theta) * misfit.mean()
 

@@ -38,7 +38,7 @@ class PairMinimum(Objective):
 
     def forward(self, embeddings: Tensor, scores: Tensor, rows: Tensor) -> Tensor:  # noqa: ARG002
         """The mean misfit."""
-        codes, references = self.codes[rows], self.references[rows].float()
+        codes, references = self.codes[rows], self.references[rows].to(scores.dtype)
         first, second = (codes[:, None] == codes).triu(diagonal=1).nonzero(as_tuple=True)
         cosines = torch.linalg.vecdot(references[first], references[second])
         misfit = self.misfit(cosines, torch.minimum(scores[first], scores[second]))
