@@ -43,7 +43,7 @@ _WORK = "The whole way"
 _STAGES = "Each stage alone, in running order"
 _TABLES = "What is there"
 _SHOWN = (
-    *("name", "gives", "needs", "range", "licence", "summary"),
+    *("name", "gives", "trains", "needs", "range", "licence", "summary"),
     *("status", "images", "pairs", "missing, where to get it"),
 )
 

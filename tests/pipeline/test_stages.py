@@ -120,6 +120,51 @@ def test_training_and_scoring_with_the_model(work: Path, tmp_path: Path) -> None
     assert np.corrcoef(scores.values, labels.at(scores.sample_ids))[0, 1] > 0.4
 
 
+def test_training_by_the_objective_of_a_method(work: Path, tmp_path: Path) -> None:
+    fiqa(
+        *("train", work / "crops", "--objective", "pcnet", "--embeddings", work / "emb"),
+        *("--option", "samples_per_subject=5", "--option", "scaling=raw", "-o", tmp_path / "pcnet"),
+        *("--epochs", 6, "--batch-size", 10, "--validation-fraction", "0.17"),
+    )
+    header = json.loads((tmp_path / "pcnet" / "header.json").read_text())["provenance"]
+    assert set(header["inputs"]) == {"crops", "embeddings"}
+    assert header["settings"]["option"] == ["samples_per_subject=5", "scaling=raw"]
+    fiqa("score", work / "crops", "-o", tmp_path / "s.parquet", "--model", tmp_path / "pcnet")
+    fiqa("label", work / "emb", "-o", tmp_path / "m.parquet", "--method", "mated_similarity")
+    scores, similarity = read_scores(tmp_path / "s.parquet"), read_scores(tmp_path / "m.parquet")
+    assert scores.values.min() > 0
+    assert scores.values.max() < 1
+    assert np.corrcoef(scores.at(similarity.sample_ids), similarity.values)[0, 1] > 0.4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give --labels to learn or the --objective of a method"),
+        (["--labels", "{labels}", "--embeddings", "{emb}"], "--embeddings are for an --objective"),
+        (["--labels", "{labels}", "--option", "theta=0.1"], "--option and --embeddings are for an"),
+        (["--objective", "pcnet"], "objective pcnet needs embeddings; give --embeddings"),
+        (["--objective", "ediffiqa", "--embeddings", "{emb}"], "ediffiqa needs labels; give --labels"),
+        (["--objective", "magface", "--labels", "{labels}"], "magface does not use labels"),
+        (["--objective", "magface", "--loss", "l1"], "--loss and --targets are for labels"),
+        (["--objective", "magface", "--targets", "rank"], "--loss and --targets are for labels"),
+        (["--objective", "magface", "--head", "mlp"], "magface trains a head norm, got 'mlp'"),
+        (["--objective", "magface", "--option", "longest"], "takes NAME=VALUE, got 'longest'"),
+        (["--objective", "magface", "--option", "longest=9"], "longest must be a number above 10"),
+        (["--objective", "magface", "--option", "longest=far"], "longest must be a number above 10"),
+        (["--objective", "magfase"], "did you mean magface"),
+        (["--objective", "sdd_fiqa"], "sdd_fiqa has no objective of its own"),
+    ],
+)
+def test_settings_of_training_that_do_not_go_together(
+    words: list[str], message: str, work: Path, tmp_path: Path
+) -> None:
+    places = {"labels": work / "labels.parquet", "emb": work / "emb"}
+    with pytest.raises(SettingsError, match=message):
+        fiqa("train", work / "crops", "-o", tmp_path / "r", *(word.format(**places) for word in words))
+    assert not list(tmp_path.iterdir())
+
+
 def test_evaluate_writes_the_report(work: Path, tmp_path: Path) -> None:
     fiqa("score", work / "crops", "-o", tmp_path / "norm.csv", "--method", "embedding_norm")
     pairs = ["first,second,mated,fold"]
