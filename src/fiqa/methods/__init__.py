@@ -92,6 +92,23 @@ METHODS: Registry[MethodRow] = Registry(
             range="[-1, 1]",
         ),
         MethodRow(
+            "grafiqs",
+            "fiqa.methods.grafiqs:Grafiqs",
+            "how little the network would have to change for the crop, by its batch normalisations",
+            "Kolf et al. 2024, arXiv 2404.12203",
+            needs="torch recogniser",
+            gradients=True,
+            range="at most 0",
+        ),
+        MethodRow(
+            "froq",
+            "fiqa.methods.froq:Froq",
+            "length of the outputs of layers that `fiqa froq` found to tell quality",
+            "Babnik et al. 2025, IJCB",
+            needs="torch recogniser",
+            range="above 0",
+        ),
+        MethodRow(
             "classical",
             "fiqa.methods.classical:Classical",
             "geometric mean of sharpness, structure, brightness, contrast, resolution and pose",

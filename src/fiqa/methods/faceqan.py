@@ -15,7 +15,7 @@ from ..models.torch_recogniser import TorchRecogniser
 from .bounds import real, whole
 
 _BATCH = 8
-_ATTACKED_AT_ONCE = 20
+_ATTACKED_AT_ONCE = 10
 """Copies that take a step together: more of them fall out of the processor's caches and get slower."""
 
 

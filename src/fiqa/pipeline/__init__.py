@@ -11,6 +11,7 @@ STAGES: Registry[Entry] = Registry(
         Entry("crop", "fiqa.pipeline.crop:Crop", "find, align and (on request) degrade the faces of photos"),
         Entry("embed", "fiqa.pipeline.embed:Embed", "what a recogniser sees in each face"),
         Entry("label", "fiqa.pipeline.label:Label", "quality labels from embeddings and subjects"),
+        Entry("froq", "fiqa.pipeline.froq:FindLayers", "the layers that the method froq observes"),
         Entry("score", "fiqa.pipeline.score:Score", "quality scores by a method or a trained model"),
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
