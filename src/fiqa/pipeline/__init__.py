@@ -12,6 +12,7 @@ STAGES: Registry[Entry] = Registry(
         Entry("embed", "fiqa.pipeline.embed:Embed", "what a recogniser sees in each face"),
         Entry("label", "fiqa.pipeline.label:Label", "quality labels from embeddings and subjects"),
         Entry("score", "fiqa.pipeline.score:Score", "quality scores by a method or a trained model"),
+        Entry("explain", "fiqa.pipeline.explain:Explain", "where a face loses quality and why, as a picture"),
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
         Entry("evaluate", "fiqa.pipeline.evaluate:Evaluate", "error versus discard, tables and a report"),

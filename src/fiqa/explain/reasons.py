@@ -1,0 +1,82 @@
+"""Factors in plain words: what stands out as worse than in the photographs of everyday face data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..core.errors import DataError
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a factor is judged by.
+
+    Attributes:
+        factor: Name of the factor.
+        words: What is said of a face below the level.
+        usual: Median over undegraded faces.
+        level: Value below which the factor stands out.
+    """
+
+    factor: str
+    words: str
+    usual: float
+    level: float
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that is wrong with a face.
+
+    Attributes:
+        words: In plain words.
+        factor: Name of the factor.
+        value: Of the face.
+        level: The reference level that the value is below.
+        severity: Share of the level that is missing, in (0, 1].
+    """
+
+    words: str
+    factor: str
+    value: float
+    level: float
+    severity: float
+
+
+LEVELS: tuple[Level, ...] = (
+    Level("sharpness", "blurred", 0.5, 0.38),
+    Level("cleanness", "noisy", 0.9, 0.84),
+    Level("detail", "compressed", 0.87, 0.80),
+    Level("light", "too dark", 0.7, 0.43),
+    Level("headroom", "too bright", 1.0, 0.83),
+    Level("contrast", "low contrast", 0.82, 0.53),
+    Level("frontality", "turned away", 0.97, 0.78),
+    Level("size", "face too small in the photo", 1.16, 0.7),
+    Level("visibility", "partly covered", 0.74, 0.35),
+)
+"""Medians and 1st percentiles over faces of LFW, as ``benchmarks/accuracy/reasons.py`` prints them."""
+
+
+def reasons(factors: Mapping[str, float], *, most: int = 3) -> list[Reason]:
+    """What stands out about a face, worst first; nothing for most good faces.
+
+    A factor stands out below its level. Its severity is the share of the level that is missing, so that
+    factors of different kinds compare; equal ones keep the order of `LEVELS`.
+
+    Args:
+        factors: Value of each factor of one face (see `fiqa.explain.factors`), 0 = worst.
+        most: How many reasons at most.
+
+    Raises:
+        DataError: If a factor is missing.
+    """
+    missing = [row.factor for row in LEVELS if row.factor not in factors]
+    if missing:
+        raise DataError(f"reasons need the factors {', '.join(missing)}; got {', '.join(factors)}")
+    found = [
+        Reason(row.words, row.factor, value, row.level, 1 - value / row.level)
+        for row in LEVELS
+        if (value := float(factors[row.factor])) < row.level
+    ]
+    return sorted(found, key=lambda reason: -reason.severity)[:most]
