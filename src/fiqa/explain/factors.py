@@ -16,10 +16,10 @@ FACTOR_SPEC = InputSpec(size=112, crop="arcface")
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
 _MARGIN = 14
 _BURNT = 0.9
-_FAINT = 0.15
+_BLOCK, _FAINT, _FLAT = 8, 0.15, 1e-4
 _HALF_HIGH, _HALF_WIDE = 6, 9
-_USUAL_STRUCTURE = np.array((1.22, 1.22, 0.88, 1.38))
-"""Medians over LFW of the structure at right eye, left eye, nose and mouth, in units of the whole face's."""
+_USUAL_STRUCTURE = np.array((1.22, 1.22, 1.39))
+"""Medians over LFW of the structure at right eye, left eye and mouth, in units of the whole face's."""
 
 
 def factors(crops: FaceCrops) -> dict[str, NDArray[np.float64]]:
@@ -29,8 +29,9 @@ def factors(crops: FaceCrops) -> dict[str, NDArray[np.float64]]:
 
     * ``sharpness``: 1 - the blur effect, the share of neighbour differences that survive another blur.
     * ``cleanness``: 1 - the noise, as a standard deviation, over the mean difference of neighbours.
-    * ``detail``: share of pixels whose fine detail is above 15 % of its mean; strong compression keeps it in
-      few places and wipes it out elsewhere.
+    * ``detail``: share of pixels whose fine detail is above 15 % of its mean within a block of 8 x 8 pixels,
+      the median of the blocks that are not flat. Strong compression leaves a block a few ripples and wipes
+      out the rest.
     * ``light``: luminance in [0, 1] that the brightest tenth of the pixels exceeds. Skin tones differ less in
       their highlights than on average.
     * ``headroom``: share of pixels of a luminance up to 0.9.
@@ -38,9 +39,9 @@ def factors(crops: FaceCrops) -> dict[str, NDArray[np.float64]]:
       alone leaves it as it is.
     * ``frontality``: cosine of yaw times cosine of pitch, told from the place of the nose.
     * ``size``: source pixels a crop pixel; below 1 the face was magnified.
-    * ``visibility``: mean vertical change of luminance at each eye, the nose and the mouth, over the mean
-      gradient of the face and over what is usual at that place; the worst of the four. Eyes, nostrils and
-      lips are horizontal edges, and what covers one of them seldom has them there.
+    * ``visibility``: mean vertical change of luminance at each eye and at the mouth, over the mean gradient
+      of the face and over what is usual at that place; the worst of the three. Brows, lids and lips are
+      horizontal edges, and what covers them seldom has such edges there.
 
     Args:
         crops: n crops of `FACTOR_SPEC` with landmarks and source scale.
@@ -62,7 +63,7 @@ def factors(crops: FaceCrops) -> dict[str, NDArray[np.float64]]:
     return {
         "sharpness": 1 - blur_effect(middle),
         "cleanness": 1 - _noise(middle, fine),
-        "detail": np.mean(fine > _FAINT * fine.mean(axis=(1, 2), keepdims=True), axis=(1, 2)),
+        "detail": _detail(fine),
         "light": light.astype(np.float64),
         "headroom": np.mean(middle <= _BURNT, axis=(1, 2)),
         "contrast": _over(bright - dark, bright),
@@ -80,15 +81,28 @@ def _noise(middle: NDArray[np.float32], fine: NDArray[np.float32]) -> NDArray[np
     return share
 
 
+def _detail(fine: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Median share (n,) of pixels with detail over the blocks of fine detail (n, h, w); 0 if all are flat."""
+    count, side = len(fine), fine.shape[1] // _BLOCK * _BLOCK
+    blocks = fine[:, :side, :side].reshape(count, side // _BLOCK, _BLOCK, side // _BLOCK, _BLOCK)
+    means = blocks.mean(axis=(2, 4), keepdims=True)
+    shares = np.mean(blocks > _FAINT * means, axis=(2, 4)).reshape(count, -1)
+    flat = (means < _FLAT).reshape(count, -1)
+    shares[flat.all(axis=1)] = 0
+    flat[flat.all(axis=1)] = False
+    medians: NDArray[np.float64] = np.ma.median(np.ma.masked_array(shares, flat), axis=1).filled()
+    return medians
+
+
 def _structure(luminance: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Structure (n, 4) at right eye, left eye, nose and mouth, 1 = usual, of luminance (n, 112, 112)."""
+    """Structure (n, 3) at right eye, left eye and mouth, 1 = usual, of luminance (n, 112, 112)."""
     inner = luminance[:, 1:-1, 1:-1]
     down = np.zeros_like(luminance)
     down[:, 1:-1, 1:-1] = np.abs(luminance[:, 2:, 1:-1] - luminance[:, :-2, 1:-1])
     across = np.abs(luminance[:, 1:-1, 2:] - luminance[:, 1:-1, :-2])
     edge = _MARGIN - 1
     strength = np.hypot(down[:, 1:-1, 1:-1], across)[:, edge:-edge, edge:-edge]
-    places = np.concatenate([landmarks[:, :3], landmarks[:, 3:].mean(axis=1, keepdims=True)], axis=1)
+    places = np.concatenate([landmarks[:, :2], landmarks[:, 3:].mean(axis=1, keepdims=True)], axis=1)
     columns, rows = np.rint(places).astype(np.int64).transpose(2, 0, 1)[..., None]
     rows = (rows + np.arange(-_HALF_HIGH, _HALF_HIGH + 1)).clip(1, inner.shape[1])
     columns = (columns + np.arange(-_HALF_WIDE, _HALF_WIDE + 1)).clip(1, inner.shape[2])

@@ -45,17 +45,18 @@ class Reason:
 
 
 LEVELS: tuple[Level, ...] = (
-    Level("sharpness", "blurred", 0.5, 0.38),
-    Level("cleanness", "noisy", 0.9, 0.84),
-    Level("detail", "compressed", 0.87, 0.80),
-    Level("light", "too dark", 0.7, 0.43),
-    Level("headroom", "too bright", 1.0, 0.83),
-    Level("contrast", "low contrast", 0.82, 0.53),
-    Level("frontality", "turned away", 0.97, 0.78),
-    Level("size", "face too small in the photo", 1.16, 0.7),
-    Level("visibility", "partly covered", 0.74, 0.35),
+    Level("sharpness", "blurred", 0.51, 0.37),
+    Level("cleanness", "noisy", 0.89, 0.82),
+    Level("detail", "compressed", 0.89, 0.875),
+    Level("light", "too dark", 0.70, 0.42),
+    Level("headroom", "too bright", 1.00, 0.85),
+    Level("contrast", "low contrast", 0.84, 0.54),
+    Level("frontality", "turned away", 0.97, 0.75),
+    Level("size", "face too small in the photo", 1.16, 0.50),
+    Level("visibility", "partly covered", 0.80, 0.39),
 )
-"""Medians and 1st percentiles over faces of LFW, as ``benchmarks/accuracy/reasons.py`` prints them."""
+"""Medians and 1st percentiles over faces of LFW, as ``benchmarks/accuracy/reasons.py`` prints them; for size
+the level where SFace's similarity of a face to itself in the larger photograph falls to 0.98."""
 
 
 def reasons(factors: Mapping[str, float], *, most: int = 3) -> list[Reason]:
