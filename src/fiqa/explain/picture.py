@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .explanation import Explanation, cells
 from .reasons import LEVELS
@@ -145,8 +145,8 @@ def _smooth(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 def _overlaid(
     crop: NDArray[np.uint8], colour: NDArray[np.integer], share: NDArray[np.float64]
 ) -> Image.Image:
-    """Colour over the grey crop, which shines through everywhere."""
-    grey = np.asarray(_enlarged(crop).convert("L"), np.float64)[..., None]
+    """Colour over the crop in grey, lit so that dark ones show too."""
+    grey = np.asarray(ImageOps.autocontrast(_enlarged(crop).convert("L"), cutoff=0.5), np.float64)[..., None]
     ground = 70 + grey * (185 / 255)
     tinted = colour * (0.35 + 0.65 * grey / 255)
     mixed = ground + 0.85 * share[..., None] * (tinted - ground)

@@ -1,4 +1,4 @@
-"""Factors in plain words: what stands out as worse than in the photographs of everyday face data."""
+"""Factors in plain words: what is worse than in nearly all photographs of public face data."""
 
 from __future__ import annotations
 
@@ -46,17 +46,18 @@ class Reason:
 
 LEVELS: tuple[Level, ...] = (
     Level("sharpness", "blurred", 0.51, 0.37),
-    Level("cleanness", "noisy", 0.89, 0.82),
-    Level("detail", "compressed", 0.89, 0.875),
+    Level("cleanness", "noisy", 0.93, 0.75),
+    Level("detail", "compressed", 0.89, 0.845),
     Level("light", "too dark", 0.70, 0.42),
     Level("headroom", "too bright", 1.00, 0.85),
     Level("contrast", "low contrast", 0.84, 0.54),
     Level("frontality", "turned away", 0.97, 0.75),
     Level("size", "face too small in the photo", 1.16, 0.50),
-    Level("visibility", "partly covered", 0.80, 0.39),
+    Level("visibility", "partly covered", 0.80, 0.32),
 )
-"""Medians and 1st percentiles over faces of LFW, as ``benchmarks/accuracy/reasons.py`` prints them; for size
-the level where SFace's similarity of a face to itself in the larger photograph falls to 0.98."""
+"""Medians over LFW, and the lower of the 1st percentiles over LFW and frontal CFP, as the script
+``benchmarks/accuracy/reasons.py`` prints them; for size the level where the similarity of a face to itself in
+the full photograph falls to 0.98 (SFace)."""
 
 
 def reasons(factors: Mapping[str, float], *, most: int = 3) -> list[Reason]:
