@@ -127,7 +127,7 @@ def test_no_shelf_for_odds_and_ends() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["fiqa", "fiqa.cli", "fiqa.methods", "fiqa.explain.picture", "fiqa.models", "fiqa.faces", "fiqa.io"],
+    ["fiqa", "fiqa.cli", "fiqa.methods", "fiqa.pipeline.explain", "fiqa.models", "fiqa.faces", "fiqa.io"],
 )
 def test_light_imports(module: str) -> None:
     heavy = "{'torch', 'pyarrow', 'scipy', 'sklearn', 'numba', 'matplotlib', 'ray', 'pandas'}"

@@ -94,16 +94,14 @@ def _cleanness_and_detail(middle: NDArray[np.float32]) -> tuple[NDArray[np.float
 
 def _structure(luminance: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Structure (n, 3) at right eye, left eye and mouth, 1 = usual, of luminance (n, 112, 112)."""
-    inner = luminance[:, 1:-1, 1:-1]
-    down = np.zeros_like(luminance)
-    down[:, 1:-1, 1:-1] = np.abs(luminance[:, 2:, 1:-1] - luminance[:, :-2, 1:-1])
     across = np.abs(luminance[:, 1:-1, 2:] - luminance[:, 1:-1, :-2])
-    edge = _MARGIN - 1
-    strength = np.hypot(down[:, 1:-1, 1:-1], across)[:, edge:-edge, edge:-edge]
+    down = np.abs(luminance[:, 2:, 1:-1] - luminance[:, :-2, 1:-1])
+    edge = _MARGIN - 1  # these have lost a pixel on each side
+    strength = np.hypot(across, down)[:, edge:-edge, edge:-edge]
     places = np.concatenate([landmarks[:, :2], landmarks[:, 3:].mean(axis=1, keepdims=True)], axis=1)
-    columns, rows = np.rint(places).astype(np.int64).transpose(2, 0, 1)[..., None]
-    rows = (rows + np.arange(-_HALF_HIGH, _HALF_HIGH + 1)).clip(1, inner.shape[1])
-    columns = (columns + np.arange(-_HALF_WIDE, _HALF_WIDE + 1)).clip(1, inner.shape[2])
+    columns, rows = np.rint(places - 1).astype(np.int64).transpose(2, 0, 1)[..., None]
+    rows = (rows + np.arange(-_HALF_HIGH, _HALF_HIGH + 1)).clip(0, down.shape[1] - 1)
+    columns = (columns + np.arange(-_HALF_WIDE, _HALF_WIDE + 1)).clip(0, down.shape[2] - 1)
     face = np.arange(len(luminance))[:, None, None, None]
     found = down[face, rows[..., :, None], columns[..., None, :]].mean(axis=(2, 3), dtype=np.float64)
     whole = strength.mean(axis=(1, 2), dtype=np.float64)[:, None]
