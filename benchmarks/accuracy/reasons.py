@@ -220,7 +220,7 @@ def main() -> None:
     reference, _ = extracted(files[: SUBJECTS // 2])
     frontal = frontal_originals(data / "cfp")
     sharper, _ = extracted(frontal[::2])
-    write_results(RESULTS / "reason_levels.csv", levels(reference, sharper))
+    tables = {"reason_levels": levels(reference, sharper)}
     crops, photos = extracted(files[SUBJECTS // 2 :])
     unchanged, _ = extracted(frontal[1::2])
     rows = [confusion("none", "lfw", NOTHING, crops), confusion("none", "cfp", NOTHING, unchanged)]
@@ -231,9 +231,11 @@ def main() -> None:
     rows.append(confusion("small photo", "0.15-0.5", "face too small in the photo", small))
     turned, _ = extracted(sorted((data / "cfp" / "Data" / "Images").glob("*/profile/01.jpg"))[:SMALL])
     rows.append(confusion("profile", "", "turned away", turned))
-    write_results(RESULTS / "reasons.csv", rows)
-    write_results(RESULTS / "reason_size.csv", similarity_of_small_faces(photos[:SMALL]))
-    write_results(RESULTS / "reason_covered.csv", detection(crops))
+    tables["reasons"] = rows
+    tables["reason_size"] = similarity_of_small_faces(photos[:SMALL])
+    tables["reason_covered"] = detection(crops)
+    for name, found in tables.items():
+        write_results(RESULTS / f"{name}.csv", found)
 
 
 if __name__ == "__main__":

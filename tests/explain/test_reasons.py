@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from conftest import REPOSITORY
 from fiqa.core.errors import DataError
 from fiqa.explain.reasons import LEVELS, reasons
 
@@ -56,3 +57,12 @@ def test_levels_lie_below_what_is_usual():
 def test_a_missing_factor_is_named():
     with pytest.raises(DataError, match="reasons need the factors light, size; got sharpness"):
         reasons({name: 1.0 for name in USUAL if name not in ("light", "size")})
+
+
+def test_the_table_in_the_documentation_is_that_of_the_code():
+    lines = (REPOSITORY / "docs" / "explain.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.count("|") == 4]
+    table = {first.split(" (")[0]: (words, level) for first, words, level in cells}
+    for row in LEVELS:
+        words, level = table[row.factor]
+        assert (words, float(level)) == (row.words, row.level)
