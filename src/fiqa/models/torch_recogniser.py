@@ -60,6 +60,6 @@ class TorchRecogniser:
             raise WeightsError(f"recogniser {self.name} has no linear layer in front of its embedding")
         trunk, head = self.module.split(linear[-1].inputs[0])
         for name, layer in trunk.layers.items():
-            if isinstance(layer, nn.Dropout):
+            if isinstance(layer, nn.modules.dropout._DropoutNd):
                 trunk.layers[name] = nn.Identity()
         return trunk, head
