@@ -83,6 +83,29 @@ def tiny_recogniser(rng: np.random.Generator, *, batch: int | str = "n") -> onnx
     return make_model(nodes, weights, input_shape=(batch, 3, 8, 8), output_shape=(batch, 6))
 
 
+def brightness(*, size: int | str = 8, flat: bool = False) -> onnx.ModelProto:
+    """Mean of all values of an image, (n, 1) or (n,): the simplest quality model."""
+    axes = {"axes": np.array([1, 2, 3])}
+    nodes = [single_node("ReduceMean", "x", "axes", keepdims=0)]
+    if not flat:
+        nodes = [
+            helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=1),
+            single_node("Flatten", "mean"),
+        ]
+    return make_model(nodes, axes, input_shape=("n", 3, size, size), output_shape=None)
+
+
+def quantised() -> onnx.ModelProto:
+    """The values of an 8x8 image rounded to whole numbers by integer operators, (n, 192)."""
+    weights = {"step": np.ones((), np.float32), "zero": np.zeros((), np.uint8)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["whole"]),
+        helper.make_node("DequantizeLinear", ["whole", "step", "zero"], ["real"]),
+        single_node("Flatten", "real"),
+    ]
+    return make_model(nodes, weights, input_shape=("n", 3, 8, 8), output_shape=None)
+
+
 def saved(model: onnx.ModelProto, path: Path) -> Path:
     """The path of the model written there."""
     onnx.save(model, str(path))

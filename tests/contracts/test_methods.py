@@ -10,6 +10,7 @@ from fiqa.core.protocols import LabelSource, QualityMethod
 from fiqa.core.types import EmbeddingSet, FaceCrops, SampleSet
 from fiqa.methods import METHODS, load_label_source, load_method
 from networks import regressor_file, tiny_recogniser
+from onnx_models import brightness, saved
 from synthetic import make_embeddings
 
 SCORERS = [row for row in METHODS if row.target]
@@ -27,10 +28,17 @@ def build(row, tmp_path):
     """Builds the method with a given seed."""
     recogniser = tiny_recogniser()
     checkpoint, _ = regressor_file(tmp_path, recogniser)
+    weights = saved(brightness(size=16), tmp_path / "brightness.onnx")
 
     def make(seed=0):
         return load_method(
-            row.name, recogniser, checkpoint=checkpoint, seed=seed, settings=SMALL.get(row.name)
+            row.name,
+            recogniser,
+            checkpoint=checkpoint,
+            weights=weights,
+            contract=recogniser.spec,
+            seed=seed,
+            settings=SMALL.get(row.name),
         )
 
     return make

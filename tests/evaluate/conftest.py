@@ -17,6 +17,7 @@ from fiqa.evaluate.label_shift import LabelShift
 from fiqa.evaluate.pauc import Measure
 from fiqa.evaluate.resample import bootstrap
 from fiqa.evaluate.results import ON_BASE, ON_OPTIMISED, RAW, Evaluation, Report, TestBed
+from fiqa.evaluate.verification import Rates, Verification
 from synthetic import make_comparisons, make_quality, make_samples
 
 NOISE = {RAW: 2.0, ON_BASE: 1.5, ON_OPTIMISED: 0.2}
@@ -73,6 +74,10 @@ def make_bed() -> Callable[..., TestBed]:
     return make
 
 
+def _rates(accuracy: float) -> Rates:
+    return Rates(accuracy, 0.0123, 0.0321, 0.0456, 0.3)
+
+
 @pytest.fixture(scope="session")
 def report(make_bed) -> Report:
     rng = np.random.default_rng(0)
@@ -103,5 +108,12 @@ def report(make_bed) -> Report:
         sheets=(sheet("norm_1", spread(base.values, 12), base.values),),
         shifts=(shift,),
         agreements=(agreement(base, optimised),),
+        verifications=tuple(
+            Verification("Made-up", name, 100, 3000, 2000, 0, 1e-3, as_given, swapped, p_swapped=p)
+            for name, as_given, swapped, p in (
+                ("none & all", _rates(0.98), _rates(0.95), 1.0),
+                ("exchanged", _rates(0.95), _rates(0.98), 1e-6),
+            )
+        ),
         failures=(Failure("p1/x.jpg", "crop", "no_face", "nothing above 0.8"),),
     )

@@ -76,6 +76,7 @@ def test_all_parts_are_there(page, report) -> None:
     for heading in (
         "All test beds",
         "Recognition errors",
+        "Recognisers",
         "Worst to best",
         "Label optimisation",
         "Agreement of methods",
@@ -99,6 +100,16 @@ def test_table_shows_values_and_intervals(page, report) -> None:
             assert f"{one.value(measure):.3f}<small>{interval.low:.3f} – {interval.high:.3f}</small>" in page
 
 
+def test_recognisers_stand_in_a_table_with_their_warnings(page, report) -> None:
+    table = re.search(r'<section id="recognisers">.*?</section>', page, flags=re.DOTALL)[0]
+    assert table.count("<tr>") == 1 + 2
+    assert "98.00% ± 1.23%" in table
+    assert "4.56% at 0.001" in table
+    assert table.count("<li>") == 1
+    assert "exchanged on Made-up: exchanging red and blue raises the accuracy from 95.00% to 98.00%" in table
+    assert report.to_dict()["verifications"][1]["warnings"]
+
+
 def test_figures_take_the_colours_of_the_page(page) -> None:
     figures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     assert len(figures) == 2 + 2 + 1 + 1
@@ -116,3 +127,4 @@ def test_a_small_report_leaves_out_what_it_does_not_have(make_bed) -> None:
     assert headings[-2:] == ["How this was made", "Terms"]
     assert "Label optimisation" not in page
     assert 'href="#det"' not in page
+    assert 'href="#recognisers"' not in page

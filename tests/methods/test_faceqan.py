@@ -86,7 +86,7 @@ def test_copies_stay_within_the_clamp(clamp, lowest):
 
 
 def test_a_negative_base_keeps_its_sign_for_every_exponent():
-    linear = nn.Linear(3 * 8 * 8, 1, bias=False)
+    linear = nn.Linear(3 * 8 * 8, 2, bias=False)
     with torch.no_grad():
         linear.weight.copy_(torch.linspace(-1, 1, 8).repeat(24)[None])
     recogniser = TorchRecogniser("odd", InputSpec(size=8, std=255.0), module=chain(nn.Flatten(), linear))

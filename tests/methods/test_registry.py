@@ -51,6 +51,11 @@ class Plain:
         (lambda: load_method("faceqam"), "no method is named 'faceqam'; did you mean faceqan"),
         (lambda: load_method("sdd_fiqa"), "sdd_fiqa labels samples of known subjects and cannot score crops"),
         (lambda: load_method("embedding_norm"), "method embedding_norm needs a recogniser"),
+        (lambda: load_method("onnx"), "method onnx needs weights"),
+        (
+            lambda: load_method("ediffiqa", settings={"direction": "lower"}),
+            "method ediffiqa has no setting 'direction'; it has none",
+        ),
         (lambda: load_method("ser_fiq", Plain()), "method ser_fiq needs a torch recogniser"),
         (
             lambda: load_method("faceqan", tiny_recogniser(), settings={"epsilom": 0.1}),

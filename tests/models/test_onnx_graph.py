@@ -6,7 +6,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from fiqa.core.errors import WeightsError
-from fiqa.models.onnx_graph import initializers, read_graph
+from fiqa.core.protocols import InputSpec
+from fiqa.models.onnx_graph import initializers, read_crop_graph, read_graph
 from fiqa.models.onnx_session import Session
 from onnx_models import make_model, saved, single_node, tiny_recogniser
 
@@ -88,13 +89,62 @@ def test_free_height_and_width(tmp_path, rng):
     assert session(np.zeros((1, 3, 5, 9), np.float32))[0].shape == (1, 2, 5, 9)
 
 
+@pytest.mark.parametrize("kept", [0, 1, 100, -30])
+def test_a_file_cut_short_is_refused(kept, tmp_path, rng):
+    path = tmp_path / "short.onnx"
+    path.write_bytes(tiny_recogniser(rng).SerializeToString()[:kept])
+    with pytest.raises(
+        WeightsError, match=r"short\.onnx is (cut short|empty) or no ONNX model; fetch it again"
+    ):
+        read_graph(path)
+
+
 def test_what_is_no_network_is_refused(tmp_path):
     path = tmp_path / "notes.onnx"
     path.write_text("not a network")
-    with pytest.raises(WeightsError, match=r"notes\.onnx is not a readable ONNX model"):
+    with pytest.raises(WeightsError, match=r"notes\.onnx is cut short or no ONNX model"):
         read_graph(path)
-    with pytest.raises(WeightsError, match=r"absent\.onnx is not a readable ONNX model"):
+    with pytest.raises(WeightsError, match=r"there is no file .*absent\.onnx"):
         read_graph(tmp_path / "absent.onnx")
+
+
+def test_weights_in_a_file_beside_it(tmp_path, rng):
+    model, path = tiny_recogniser(rng), tmp_path / "tiny.onnx"
+    whole = initializers(model.graph)["fc"]
+    onnx.save(model, str(path), save_as_external_data=True, location="tiny.data", size_threshold=0)
+    np.testing.assert_array_equal(initializers(read_graph(path).graph)["fc"], whole)
+    (tmp_path / "tiny.data").unlink()
+    with pytest.raises(WeightsError, match=r"keeps its weights in a file beside it .*tiny\.data"):
+        read_graph(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "message"),
+    [
+        ((1, 3, 128, 128), TensorProto.FLOAT, r"an input of \(n, 3, 128, 128\), expected \(n, 3, 112, 112\)"),
+        (("n", "h", 3, 112), TensorProto.FLOAT, r"an input of \(n, n, 3, 112\), expected \(n, 3, 112, 112\)"),
+        (("n", 1, 112, 112), TensorProto.FLOAT, r"an input of \(n, 1, 112, 112\)"),
+        (("n", 37632), TensorProto.FLOAT, r"an input of \(n, 37632\)"),
+        (
+            ("n", 112, 112, 3),
+            TensorProto.FLOAT,
+            r"channels last \(NHWC\).* expected \(n, 3, 112, 112\): export",
+        ),
+        (("n", 3, 112, 112), TensorProto.UINT8, "takes UINT8 values, expected FLOAT"),
+    ],
+)
+def test_an_input_against_the_contract_is_refused(shape, kind, message, tmp_path):
+    model = make_model([single_node("Identity", "x")], {}, input_shape=shape, output_shape=None)
+    model.graph.input[0].type.tensor_type.elem_type = kind
+    path = saved(model, tmp_path / "odd.onnx")
+    with pytest.raises(WeightsError, match=message):
+        read_crop_graph(path, InputSpec())
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 112, 112), ("n", 3, "h", "w"), ("n", "c", 112, 112)])
+def test_an_input_that_fits_the_contract_will_do(shape, tmp_path):
+    model = make_model([single_node("Relu", "x")], {}, input_shape=shape, output_shape=None)
+    assert read_crop_graph(saved(model, tmp_path / "fits.onnx"), InputSpec()).graph.node
 
 
 def test_two_data_inputs_are_refused(tmp_path):

@@ -9,7 +9,7 @@ from onnx import helper
 from fiqa.core.errors import DataError, WeightsError
 from fiqa.core.protocols import InputSpec
 from fiqa.models.onnx_session import OnnxRecogniser, Session
-from onnx_models import make_model, single_node, tiny_recogniser
+from onnx_models import brightness, make_model, single_node, tiny_recogniser
 
 SPEC = InputSpec(size=8, mean=127.5, std=127.5)
 
@@ -69,9 +69,16 @@ def test_an_output_that_is_no_embedding_is_refused():
     )
     with pytest.raises(
         WeightsError,
-        match=r"recogniser bad: expected an output \(2, dimension\) for 2 crops, got \(2, 3, 8, 8\)",
+        match=r"recogniser bad: expected one row a crop, \(2, dimension\) for 2 crops, got \(2, 3, 8, 8\)",
     ):
         OnnxRecogniser("bad", SPEC, model=model)
+
+
+def test_a_quality_model_is_no_recogniser():
+    with pytest.raises(
+        WeightsError, match="recogniser light gives one number a crop: this is a quality model"
+    ):
+        OnnxRecogniser("light", SPEC, model=brightness())
 
 
 def test_a_network_that_cannot_run_is_refused():

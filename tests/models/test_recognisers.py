@@ -8,7 +8,7 @@ import pytest
 from fiqa.core.errors import MissingDependencyError, SettingsError, WeightsError
 from fiqa.core.protocols import InputSpec
 from fiqa.models.recognisers import RECOGNISERS, load_recogniser, load_torch_recogniser
-from onnx_models import saved, tiny_recogniser
+from onnx_models import brightness, quantised, saved, tiny_recogniser
 
 TINY = InputSpec(size=8)
 
@@ -67,6 +67,40 @@ def test_sface_gives_the_same_through_both_runners(rng):
     np.testing.assert_allclose(differentiable.embed(crops), fast.embed(crops), atol=1e-4)
     trunk, _ = differentiable.before_embedding()
     assert trunk(differentiable.prepare(crops)).shape == (2, 50176)
+
+
+def test_a_network_of_integers_has_no_gradient(tmp_path):
+    """Quantised on the way: it runs in onnxruntime and cannot run in torch."""
+    path = saved(quantised(), tmp_path / "int8.onnx")
+    assert load_recogniser(f"onnx:{path}", contract=TINY).dimension == 192
+    with pytest.raises(
+        WeightsError,
+        match=r"int8\.onnx cannot run in torch: .*QuantizeLinear computes with integers and has no gradient",
+    ):
+        load_torch_recogniser(f"onnx:{path}", contract=TINY)
+
+
+@pytest.mark.parametrize("load", [load_recogniser, load_torch_recogniser])
+def test_what_does_not_fit_the_contract_is_the_same_error_in_both(load, tmp_path, rng):
+    name = f"onnx:{saved(tiny_recogniser(rng), tmp_path / 'tiny.onnx')}"
+    with pytest.raises(WeightsError, match=r"takes an input of \(n, 3, 8, 8\), expected \(n, 3, 112, 112\)"):
+        load(name, contract=InputSpec())
+    light = f"onnx:{saved(brightness(), tmp_path / 'light.onnx')}"
+    with pytest.raises(
+        WeightsError, match="recogniser light gives one number a crop: this is a quality model"
+    ):
+        load(light, contract=TINY)
+
+
+@pytest.mark.parametrize("load", [load_recogniser, load_torch_recogniser])
+def test_a_size_fixed_inside_the_network_is_refused(load, tmp_path, rng):
+    """The input claims to be free in height and width, the linear layer is not."""
+    model = tiny_recogniser(rng)
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"free_{axis}"
+    name = f"onnx:{saved(model, tmp_path / 'tiny.onnx')}"
+    with pytest.raises(WeightsError, match=r"not take (crops|an input) of shape \(2, 3, 10, 10\)"):
+        load(name, contract=InputSpec(size=10))
 
 
 @pytest.mark.data

@@ -120,10 +120,15 @@ def test_training_and_scoring_with_the_model(work: Path, tmp_path: Path) -> None
 
 def test_evaluate_writes_the_report(work: Path, tmp_path: Path) -> None:
     fiqa("score", work / "crops", "-o", tmp_path / "norm.csv", "--method", "embedding_norm")
+    pairs = ["first,second,mated,fold"]
+    pairs += [f"s{n}/1.png,s{n}/2.png,1,{n}\ns{n}/1.png,s{n % 6 + 1}/2.png,0,{n}" for n in range(1, 7)]
+    (tmp_path / "pairs.csv").write_text("\n".join(pairs))
+    verified = tmp_path / "verified.json"
+    fiqa("verify", work / "crops", "--pairs", f"csv:{tmp_path / 'pairs.csv'}", "-o", verified)
     fiqa(
         *("evaluate", "--scores", f"norm={tmp_path / 'norm.csv'}", "--scores", work / "labels.parquet"),
         *("--embeddings", work / "emb", "--pairs", "all", "-o", tmp_path / "report", "--fmr", "0.01"),
-        *("--crops", work / "crops", "--replicates", 50),
+        *("--crops", work / "crops", "--replicates", 50, "--verification", verified),
         *("--base-labels", work / "labels.parquet", "--optimised-labels", work / "optimised.parquet"),
         *("--diagnostics", work / "diag.json", "--label-crops", work / "crops"),
     )
@@ -132,6 +137,10 @@ def test_evaluate_writes_the_report(work: Path, tmp_path: Path) -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
     results = json.loads((tmp_path / "report" / "results.json").read_text())
     assert len(results["test_beds"][0]["evaluations"]) == 2
+    (shown,) = results["verifications"]
+    assert shown.items() <= json.loads(verified.read_text()).items()
+    assert (shown["recogniser"], shown["n_images"], shown["n_mated"]) == ("sface", 12, 6)
+    assert "<h2>Recognisers</h2>" in page
     assert (tmp_path / "report" / "curves.csv").stat().st_size > 1000
 
 
@@ -199,6 +208,11 @@ def test_a_killed_run_goes_on_and_ends_the_same(photos: Path, tmp_path: Path) ->
         (["train", "{emb}", "--labels", "{labels}", "-o", "{out}"], DataError, "holds no crops"),
         (["evaluate", "--scores", "{fewer}", "--embeddings", "{emb}", "-o", "{out}"], DataError, "missing"),
         (
+            ["evaluate", "--scores={labels}", "--embeddings={emb}", "--verification={diag}", "-o", "{out}"],
+            DataError,
+            r"diag\.json: this is no verification of a recogniser",
+        ),
+        (
             ["evaluate", "--scores", "{labels}", "--embeddings", "{emb}", "--pairs", "all:x", "-o", "{out}"],
             SettingsError,
             "all:K",
@@ -223,6 +237,7 @@ def test_bad_input_is_named_and_nothing_is_written(
         "crops": work / "crops",
         "emb": work / "emb",
         "labels": work / "labels.parquet",
+        "diag": work / "diag.json",
         **{name: tmp_path / name for name in ("empty", "texts", "gone")},
         **{name: tmp_path / f"{name}.csv" for name in ("nan", "fewer")},
     }

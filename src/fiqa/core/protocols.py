@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from .errors import DataError, SettingsError
 from .types import EmbeddingSet, FaceCrops, QualityScores, SampleSet
 
+Channels = float | tuple[float, float, float]
+"""One number for all channels, or one a channel in the order of the network's input."""
+
 Progress = Callable[[int, int], None]
 """Called with (done, total) counts; bars are drawn by the command line alone."""
 
@@ -29,18 +32,20 @@ class InputSpec:
         crop: Alignment convention: ``"arcface"`` (112-pixel five-point template) or ``"dlib"``
             (150-pixel chip, padding 0.25).
         colour: Channel order of the network input.
-        mean: Subtracted from the 0..255 values.
-        std: Divides the result.
+        mean: Subtracted from the 0..255 values; three equal numbers become one.
+        std: Divides the result; likewise.
     """
 
     size: int = 112
     crop: Literal["arcface", "dlib"] = "arcface"
     colour: Literal["rgb", "bgr"] = "rgb"
-    mean: float = 0.0
-    std: float = 1.0
+    mean: Channels = 0.0
+    std: Channels = 1.0
 
     def __post_init__(self) -> None:
-        if self.size < 1 or self.std <= 0:
+        object.__setattr__(self, "mean", _channels("mean", self.mean))
+        object.__setattr__(self, "std", _channels("std", self.std))
+        if self.size < 1 or np.min(self.std) <= 0:
             raise SettingsError(f"an input needs size >= 1 and std > 0, got size {self.size}, std {self.std}")
         if self.crop not in ("arcface", "dlib") or self.colour not in ("rgb", "bgr"):
             raise SettingsError(f"unknown crop {self.crop!r} or colour order {self.colour!r}")
@@ -55,9 +60,9 @@ class InputSpec:
         channels = images if self.colour == "rgb" else images[..., ::-1]
         planes = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), dtype=np.float32)
         if self.mean:
-            planes -= self.mean
+            planes -= np.array(self.mean, np.float32).reshape(-1, 1, 1)
         if self.std != 1.0:
-            planes /= self.std
+            planes /= np.array(self.std, np.float32).reshape(-1, 1, 1)
         return planes
 
     def check(self, images: NDArray[np.uint8]) -> None:
@@ -70,6 +75,14 @@ class InputSpec:
             raise DataError(
                 f"crops must be (n, {self.size}, {self.size}, 3), got {images.shape}; crop the photos first"
             )
+
+
+def _channels(name: str, value: object) -> Channels:
+    numbers = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
+    if len(numbers) != 3 or not all(isinstance(one, int | float) and np.isfinite(one) for one in numbers):
+        raise SettingsError(f"{name} of an input is a number or three, one a channel, got {value!r}")
+    first, second, third = map(float, numbers)
+    return first if first == second == third else (first, second, third)
 
 
 class Recogniser(Protocol):

@@ -17,6 +17,7 @@ from .error_rates import DetCurve, VerificationAccuracy
 from .label_shift import LabelShift
 from .pauc import Measure, areas
 from .resample import Difference, Interval
+from .verification import Verification
 
 RAW = "raw score"
 ON_BASE = "regressor, base labels"
@@ -150,6 +151,7 @@ class Report:
         sheets: Contact sheets, worst to best image of each method.
         shifts: Effect of the label optimisation, one for each method.
         agreements: How alike pairs of methods order samples.
+        verifications: How well recognisers do on protocols.
         failures: Samples that could not be processed.
     """
 
@@ -160,6 +162,7 @@ class Report:
     sheets: tuple[ContactSheet, ...] = ()
     shifts: tuple[LabelShift, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+    verifications: tuple[Verification, ...] = ()
     failures: tuple[Failure, ...] = ()
 
     def __post_init__(self) -> None:
@@ -175,6 +178,7 @@ class Report:
             "test_beds": [bed.to_dict() for bed in self.test_beds],
             "label_shifts": [shift.to_dict() for shift in self.shifts],
             "agreements": [one.to_dict() for one in self.agreements],
+            "verifications": [one.to_dict() for one in self.verifications],
             "failures": [vars(failure) for failure in self.failures],
         }
 

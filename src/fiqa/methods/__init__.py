@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.errors import SettingsError
-from ..core.protocols import LabelSource, QualityMethod, Recogniser
+from ..core.protocols import InputSpec, LabelSource, QualityMethod, Recogniser
 from ..core.registry import Entry, Registry
 
-Needs = Literal["nothing", "recogniser", "torch recogniser", "checkpoint", "embeddings"]
+Needs = Literal["nothing", "recogniser", "torch recogniser", "checkpoint", "weights", "embeddings"]
 Gives = Literal["scores", "labels", "both"]
 
 
@@ -26,6 +26,7 @@ class MethodRow(Entry):
         labels_from: ``"module:attribute"`` of the class that derives labels of known subjects from their
             embeddings; empty for a method that only scores.
         needs: What scoring needs; ``embeddings`` for a method that only labels.
+        weights: Record of the weights that a method takes unless others are given.
         deterministic: Whether no random draw is involved. All draws are seeded.
         gradients: Whether gradients through the recogniser are needed.
         range: Values that scores or labels take.
@@ -35,6 +36,7 @@ class MethodRow(Entry):
 
     labels_from: str = ""
     needs: Needs = "recogniser"
+    weights: str = ""
     deterministic: bool = True
     gradients: bool = False
     range: str = ""
@@ -92,6 +94,24 @@ METHODS: Registry[MethodRow] = Registry(
             needs="checkpoint",
             range="about [0, 1]",
             licence="that of the recogniser and the training data",
+        ),
+        MethodRow(
+            "ediffiqa",
+            "fiqa.methods.ediffiqa:EDifFiqa",
+            "the published models, one pass a crop",
+            "Babnik et al. 2024, IEEE T-BIOM",
+            needs="weights",
+            weights="ediffiqa_t",
+            range="about [0, 1]",
+            licence="that of the weights",
+        ),
+        MethodRow(
+            "onnx",
+            "fiqa.methods.onnx:OnnxQuality",
+            "any quality model as ONNX, with a card that says how it wants its crops",
+            needs="weights",
+            range="that of the model",
+            licence="that of the weights",
         ),
         MethodRow(
             "sdd_fiqa",
@@ -155,6 +175,8 @@ def load_method(
     recogniser: Recogniser | None = None,
     *,
     checkpoint: Path | None = None,
+    weights: Path | None = None,
+    contract: InputSpec | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> QualityMethod:
@@ -165,6 +187,8 @@ def load_method(
         recogniser: For methods that need one, a `TorchRecogniser` where the row says so. With a checkpoint
             it is the one trained from; without it that is looked up by its recorded name.
         checkpoint: For methods that need one.
+        weights: For methods that need some: a file, or the name of a record.
+        contract: How a file of weights wants its crops, where it does not say.
         seed: Of methods that draw at random.
         settings: Constructor arguments of the method by name; the rest keep their published values.
 
@@ -175,14 +199,17 @@ def load_method(
     row = METHODS.get(name)
     if not row.target:
         raise SettingsError(f"{name} labels samples of known subjects and cannot score crops")
-    part = {"nothing": None, "checkpoint": checkpoint}.get(row.needs, recogniser)
+    weights = Path(row.weights) if weights is None and row.weights else weights
+    part = {"nothing": None, "checkpoint": checkpoint, "weights": weights}.get(row.needs, recogniser)
     lacks_torch = row.needs == "torch recogniser" and not hasattr(recogniser, "before_embedding")
     if row.needs != "nothing" and (part is None or lacks_torch):
-        raise SettingsError(f"method {name} needs a {row.needs}")
+        raise SettingsError(f"method {name} needs {'' if row.needs == 'weights' else 'a '}{row.needs}")
     kind = row.load()
     chosen = _checked(kind, name, settings or {})
     if row.needs == "checkpoint":
         chosen["recogniser"] = recogniser
+    if row.needs == "weights":
+        chosen["contract"] = contract
     if not row.deterministic:
         chosen["seed"] = seed
     method: QualityMethod = kind(**chosen) if row.needs == "nothing" else kind(part, **chosen)
@@ -212,7 +239,8 @@ def _checked(kind: type, name: str, settings: Mapping[str, Any]) -> dict[str, An
     known = [
         parameter.name
         for parameter in inspect.signature(kind).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in ("seed", "recogniser")
+        if parameter.kind is parameter.KEYWORD_ONLY
+        and parameter.name not in ("seed", "recogniser", "contract")
     ]
     for key in settings:
         if key not in known:

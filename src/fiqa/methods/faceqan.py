@@ -76,11 +76,13 @@ class FaceQan:
         self._recogniser = recogniser
         self._network = frozen(recogniser.module)
         shape = (whole("copies", copies), 3, self.spec.size, self.spec.size)
-        reach = real("epsilon", epsilon) * 255 / self.spec.std
+        mean, std = (np.reshape(value, (-1, 1, 1)) for value in (self.spec.mean, self.spec.std))
+        reach = real("epsilon", epsilon) * 255 / std
         noise = np.random.default_rng(whole("seed", seed, least=0)).uniform(-reach, reach, shape)
-        self._step = reach
-        self._noise = noise.astype(np.float32)
-        self._lowest, self._highest = ((255 * bound - self.spec.mean) / self.spec.std for bound in clamp)
+        self._noise, self._step, self._lowest, self._highest = (
+            torch.from_numpy(value.astype(np.float32))
+            for value in (noise, reach, *((255 * bound - mean) / std for bound in clamp))
+        )
 
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:
         """Quality (n,) in [-1, 1], higher = more useful.
@@ -102,9 +104,8 @@ class FaceQan:
 
     def _resistance(self, clean: Tensor, embeddings: Tensor) -> Tensor:
         """Similarities (n, copies x steps) of attacked copies to the clean embeddings (n, dimension)."""
-        noise = torch.from_numpy(self._noise).to(clean.device)
-        copies = (clean[:, None] + noise).flatten(0, 1)
-        targets = embeddings.repeat_interleave(len(noise), dim=0)
+        copies = (clean[:, None] + self._noise.to(clean.device)).flatten(0, 1)
+        targets = embeddings.repeat_interleave(len(self._noise), dim=0)
         parts = [
             slice(start, start + _ATTACKED_AT_ONCE) for start in range(0, len(copies), _ATTACKED_AT_ONCE)
         ]
@@ -114,12 +115,15 @@ class FaceQan:
     def _attack(self, copies: Tensor, targets: Tensor) -> Tensor:
         """Similarities (m, steps) of copies (m, 3, size, size) to their targets, one before each step."""
         copies = copies.contiguous(memory_format=torch.channels_last)
+        size, lowest, highest = (
+            bound.to(copies.device) for bound in (self._step, self._lowest, self._highest)
+        )
         recorded = []
         for step in range(self.steps):
-            copies = copies.clamp(self._lowest, self._highest).requires_grad_(step < self.steps - 1)
+            copies = copies.clamp(lowest, highest).requires_grad_(step < self.steps - 1)
             similarity = cosine_similarity(self._network(copies), targets)
             recorded.append(similarity.detach())
             if copies.requires_grad:
                 (slope,) = torch.autograd.grad(similarity.sum(), copies)
-                copies = copies.detach() - self._step * slope.sign()
+                copies = copies.detach() - size * slope.sign()
         return torch.stack(recorded, dim=1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from ..core.errors import WeightsError
+from ..core.protocols import InputSpec
 
 Attributes = dict[str, Any]
 
@@ -32,18 +33,46 @@ def read_graph(path: Path, *, free: Literal["batch", "image"] = "batch") -> onnx
         single input that is no weight.
 
     Raises:
-        WeightsError: If the file is no ONNX model or does not have exactly one input.
+        WeightsError: If the file is absent or no ONNX model, its weights lie in a file that is missing, or it
+            does not have exactly one input.
     """
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:  # protobuf's own errors share no base but Exception
-        raise WeightsError(f"{path} is not a readable ONNX model: {error}") from error
+    model = _parsed(path)
     _fold_constants(model.graph)
     _keep_data_inputs(model.graph)
     if len(model.graph.input) != 1:
         names = ", ".join(value.name for value in model.graph.input) or "none"
         raise WeightsError(f"{path}: expected one input, the image, got: {names}")
     _free_lengths(model.graph, free)
+    return model
+
+
+def read_crop_graph(path: Path, spec: InputSpec) -> onnx.ModelProto:
+    """`read_graph` of a network that takes crops as in `spec`.
+
+    Raises:
+        WeightsError: As `read_graph`, or if the recorded input has another size, order of axes or type.
+    """
+    model = read_graph(path)
+    given = model.graph.input[0].type.tensor_type
+    if given.elem_type != onnx.TensorProto.FLOAT:
+        kind = onnx.TensorProto.DataType.Name(given.elem_type)
+        raise WeightsError(f"{path} takes {kind} values, expected FLOAT: use the network's float version")
+    lengths = [dim.dim_value or None for dim in given.shape.dim]
+    expected = f"expected (n, 3, {spec.size}, {spec.size})"
+    if len(lengths) == 4 and lengths[3] == 3 and lengths[1] != 3:
+        raise WeightsError(
+            f"{path} takes channels last (NHWC), (n, height, width, 3), {expected}: export it channels first"
+        )
+    wanted = (None, 3, spec.size, spec.size)
+    if lengths and (
+        len(lengths) != 4
+        or any(one not in (None, other) for one, other in zip(lengths[1:], wanted[1:], strict=True))
+    ):
+        shape = ", ".join("n" if one is None else str(one) for one in lengths)
+        raise WeightsError(
+            f"{path} takes an input of ({shape}), {expected} for crops of size {spec.size}: "
+            f"put the size that it takes into the contract"
+        )
     return model
 
 
@@ -55,6 +84,25 @@ def attributes(node: onnx.NodeProto) -> Attributes:
 def initializers(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
     """The weights of a graph by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def _parsed(path: Path) -> onnx.ModelProto:
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}; expected an ONNX model")
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # protobuf's own errors share no base but Exception
+        raise WeightsError(f"{path} is cut short or no ONNX model; fetch it again ({error})") from error
+    if not model.graph.node:
+        raise WeightsError(f"{path} is empty or no ONNX model; fetch it again")
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except Exception as error:
+        raise WeightsError(
+            f"{path} keeps its weights in a file beside it that is missing or cut short; "
+            f"put both into one folder ({error})"
+        ) from error
+    return model
 
 
 def _fold_constants(graph: onnx.GraphProto) -> None:

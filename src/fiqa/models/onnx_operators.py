@@ -62,6 +62,11 @@ def build(op: Operator) -> nn.Module:
         WeightsError: If the operator, or this form of it, is not supported.
     """
     builder = _BUILDERS.get(op.kind)
+    if "Integer" in op.kind or "Linear" in op.kind:  # QLinearConv, QuantizeLinear, MatMulInteger ...
+        raise WeightsError(
+            f"ONNX operator {op.kind} computes with integers and has no gradient; "
+            f"use the float version of the network"
+        )
     if builder is None:
         raise WeightsError(f"ONNX operator {op.kind} is not supported; there are: {', '.join(_BUILDERS)}")
     return builder(op)

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
-
-_BATCH = 32
-"""Crops a run: past 32 the time a crop no longer falls."""
+from .crop_network import CropNetwork
 
 
 class Session:
@@ -52,6 +50,10 @@ class Session:
                 f"this model does not take an input of shape {batch.shape}: {error}"
             ) from error
 
+    def first(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The first output alone."""
+        return self(batch)[0]
+
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self._model, "threads": self._threads}
 
@@ -75,17 +77,12 @@ class OnnxRecogniser:
 
         Raises:
             WeightsError: If the network cannot run, does not take crops as in `spec`, or does not return one
-                row a crop.
+                embedding a crop.
         """
         self.name, self.spec = name, spec
-        self._session = Session(model, threads=threads)
-        black = np.zeros((2, spec.size, spec.size, 3), np.uint8)
-        shape = self._session(spec.prepare(black))[0].shape
-        if len(shape) != 2 or shape[0] != 2:
-            raise WeightsError(
-                f"recogniser {name}: expected an output (2, dimension) for 2 crops, got {shape}"
-            )
-        self.dimension = shape[1]
+        run = Session(model, threads=threads).first
+        self._network = CropNetwork(f"recogniser {name}", spec, run=run, gives="embedding")
+        self.dimension = self._network.width
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings (n, dimension), not normalised, of uint8 RGB crops (n, size, size, 3).
@@ -93,8 +90,4 @@ class OnnxRecogniser:
         Raises:
             DataError: If the crops have another size.
         """
-        vectors = np.empty((len(images), self.dimension), np.float32)
-        for start in range(0, len(images), _BATCH):
-            rows = slice(start, start + _BATCH)
-            vectors[rows] = self._session(self.spec.prepare(images[rows]))[0]
-        return vectors
+        return self._network(images)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import SettingsError
+from ..core.errors import SettingsError, WeightsError
 from ..core.optional import require
 from ..core.protocols import InputSpec
 from ..core.registry import Registry
-from .onnx_graph import read_graph
+from .onnx_graph import read_crop_graph
 from .onnx_session import OnnxRecogniser
-from .weights import RECORDS, find_weights
+from .weights import QUALITY, RECORDS, find_weights
 
 if TYPE_CHECKING:
     from .torch_recogniser import TorchRecogniser
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 OWN_FILE = "onnx:"
 """Prefix of a recogniser given as a file, ``"onnx:PATH"``."""
 
-RECOGNISERS = Registry("recogniser", tuple(record for record in RECORDS if record.spec is not None))
+RECOGNISERS = Registry(
+    "recogniser", tuple(record for record in RECORDS if record.spec is not None and record.target != QUALITY)
+)
 
 
 def load_recogniser(
@@ -38,7 +40,7 @@ def load_recogniser(
         WeightsError: If the weights are absent, altered, or not runnable.
     """
     name, spec, file = _resolve(name, path, contract)
-    return OnnxRecogniser(name, spec, model=read_graph(file), threads=threads)
+    return OnnxRecogniser(name, spec, model=read_crop_graph(file, spec), threads=threads)
 
 
 def load_torch_recogniser(
@@ -56,7 +58,12 @@ def load_torch_recogniser(
     from .torch_recogniser import TorchRecogniser
 
     name, spec, file = _resolve(name, path, contract)
-    return TorchRecogniser(name, spec, module=to_torch(read_graph(file)))
+    model = read_crop_graph(file, spec)
+    try:
+        module = to_torch(model)
+    except WeightsError as error:
+        raise WeightsError(f"{file} cannot run in torch: {error}") from error
+    return TorchRecogniser(name, spec, module=module)
 
 
 def _resolve(name: str, path: Path | None, contract: InputSpec | None) -> tuple[str, InputSpec, Path]:

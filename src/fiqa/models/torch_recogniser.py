@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
+from .crop_network import CropNetwork
 from .layer_graph import LayerGraph
-
-_BATCH = 32
 
 
 class TorchRecogniser:
@@ -23,24 +22,36 @@ class TorchRecogniser:
     """
 
     def __init__(self, name: str, spec: InputSpec, *, module: LayerGraph) -> None:
+        """Freeze the module and try it on two black crops.
+
+        Raises:
+            WeightsError: If it does not take crops as in `spec` or does not return one embedding a crop.
+        """
         self.name, self.spec = name, spec
         self.module = module.eval().requires_grad_(False)
-        self.dimension = int(self.embed(np.zeros((1, spec.size, spec.size, 3), np.uint8)).shape[1])
+        self._network = CropNetwork(f"recogniser {name}", spec, run=self._run, gives="embedding")
+        self.dimension = self._network.width
 
     def prepare(self, images: NDArray[np.uint8]) -> Tensor:
         """Crops (n, size, size, 3) uint8 RGB as `module` wants them, on its device."""
-        device = next(self.module.parameters()).device
-        return torch.from_numpy(self.spec.prepare(images)).to(device, memory_format=torch.channels_last)
+        return self._to_device(self.spec.prepare(images))
 
-    @torch.inference_mode()
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings (n, dimension), not normalised, of uint8 RGB crops (n, size, size, 3).
 
         Raises:
             DataError: If the crops have another size.
         """
-        batches = [images[start : start + _BATCH] for start in range(0, max(len(images), 1), _BATCH)]
-        return np.concatenate([self.module(self.prepare(batch)).cpu().numpy() for batch in batches])
+        return self._network(images)
+
+    @torch.inference_mode()
+    def _run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = self.module(self._to_device(prepared)).cpu().numpy()
+        return rows
+
+    def _to_device(self, prepared: NDArray[np.float32]) -> Tensor:
+        device = next(self.module.parameters(), torch.empty(0)).device
+        return torch.from_numpy(prepared).to(device, memory_format=torch.channels_last)
 
     def split(self, cut: str) -> tuple[LayerGraph, LayerGraph]:
         """The module up to and after a cut point (see `LayerGraph.split`)."""
@@ -57,7 +68,10 @@ class TorchRecogniser:
         steps, layers = self.module.steps, self.module.layers
         linear = [step for step in steps if isinstance(layers[step.layer], nn.Linear)]
         if not linear:
-            raise WeightsError(f"recogniser {self.name} has no linear layer in front of its embedding")
+            raise WeightsError(
+                f"recogniser {self.name} has no linear layer in front of its embedding, and so no place "
+                f"for a dropout; use another recogniser, or a method that needs none"
+            )
         trunk, head = self.module.split(linear[-1].inputs[0])
         for name, layer in trunk.layers.items():
             if isinstance(layer, nn.modules.dropout._DropoutNd):

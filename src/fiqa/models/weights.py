@@ -21,6 +21,7 @@ FOLDER_VARIABLE = "FIQA_MODELS"
 """Environment variable that names a folder of weights, searched before the user cache."""
 
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
+_EDIFFIQA = "https://github.com/yakhyo/face-image-quality-assessment/releases/download/weights"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,24 @@ class WeightsRecord(Entry):
 
 
 _RECOGNISER = "fiqa.models.onnx_session:OnnxRecogniser"
+QUALITY = "fiqa.models.quality_network:QualityNetwork"
+"""Target of the records of quality models."""
+
+
+def _ediffiqa(variant: str, backbone: str, sha256: str) -> WeightsRecord:
+    """One of the four official models as ONNX, digests as in the table of the PyPI package uniface 4.2.1."""
+    return WeightsRecord(
+        name=f"ediffiqa_{variant}",
+        target=QUALITY,
+        summary=f"eDifFIQA({variant.upper()}) on {backbone}",
+        source="Babnik, Peer, Struc 2024, IEEE T-BIOM, ieeexplore 10468647",
+        filename=f"ediffiqa_{variant}.onnx",
+        sha256=sha256,
+        licence="MIT at the publisher of the ONNX files; the authors state none",
+        spec=InputSpec(mean=127.5, std=127.5),
+        url=f"{_EDIFFIQA}/ediffiqa_{variant}.onnx",
+    )
+
 
 RECORDS: Registry[WeightsRecord] = Registry(
     "weights",
@@ -91,6 +110,21 @@ RECORDS: Registry[WeightsRecord] = Registry(
             sha256="28f675a890d1e4ea4e5d76dee89136a427b68b801f658845fd71e48f7bcddc29",
             licence="public domain (CC0)",
             spec=InputSpec(size=150, crop="dlib"),
+        ),
+        _ediffiqa("t", "MobileFaceNet", "7a83be63e6583ec5800fa0762e219b65b4b9f1721c4d210bfe2f16c0478832bb"),
+        _ediffiqa("s", "IResNet-18", "1797c144f4c9b1244b5561efcab80d588a640d15cebb38dbcfdedfe65439fb47"),
+        _ediffiqa("m", "IResNet-50", "b02ea2dcc0536d6b2480fe67ec7d8c5993bf39fe5e00f77c971a21f2701b3f37"),
+        _ediffiqa("l", "IResNet-100", "72238239298cf645d3f5954d657b4aca7b64fd25bc808c0260778386da9b00a1"),
+        WeightsRecord(
+            name="ediffiqa_t_zoo",
+            target=QUALITY,
+            summary="eDifFIQA(T) on MobileFaceNet, as its authors gave it to OpenCV Zoo",
+            source="Babnik, Peer, Struc 2024, IEEE T-BIOM, ieeexplore 10468647; OpenCV Zoo",
+            filename="ediffiqa_tiny_jun2024.onnx",
+            sha256="9426c899cc0f01665240cb7d9e7f98e18e24e456c178326c771a43da289bfc6a",
+            licence="CC-BY-4.0",
+            spec=InputSpec(mean=127.5, std=127.5),
+            url=f"{_ZOO}/face_image_quality_assessment_ediffiqa/ediffiqa_tiny_jun2024.onnx",
         ),
     ),
 )

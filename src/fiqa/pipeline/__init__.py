@@ -14,6 +14,7 @@ STAGES: Registry[Entry] = Registry(
         Entry("score", "fiqa.pipeline.score:Score", "quality scores by a method or a trained model"),
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
+        Entry("verify", "fiqa.pipeline.verify:Verify", "accuracy of a recogniser on a protocol"),
         Entry("evaluate", "fiqa.pipeline.evaluate:Evaluate", "error versus discard, tables and a report"),
     ),
 )

@@ -14,6 +14,7 @@ def method_rows() -> list[dict[str, Any]]:
         "name",
         "gives",
         "needs",
+        "weights",
         "deterministic",
         "gradients",
         "range",

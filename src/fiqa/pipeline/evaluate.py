@@ -26,7 +26,7 @@ from ..io.store import (
     read_scores,
     write_json,
 )
-from ..io.tables import write_table
+from ..io.tables import naming, write_table
 from .settings import Stage, setting
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..evaluate.evaluation import Scored
     from ..evaluate.label_shift import LabelShift
     from ..evaluate.results import Report, TestBed
+    from ..evaluate.verification import Verification
 
 _SHEET = 24
 _MOVED = 12
@@ -57,6 +58,7 @@ class Evaluate(Stage):
     non_mated: int = setting(1_000_000, help="Non-mated pairs to draw for `all`.")
     replicates: int = setting(1000, help="Bootstrap draws of subjects; 0 leaves intervals out.")
     seed: int = setting(0, help="Seed of pairs and bootstrap.")
+    verification: tuple[Path, ...] = setting((), help="Written by `fiqa verify`; may be repeated.")
     crops: Path | None = setting(None, help="Crop folder of the scored images, for contact sheets.")
     base_labels: tuple[Path, ...] = setting((), help="Labels before optimisation; may be repeated.")
     optimised_labels: tuple[Path, ...] = setting((), help="The same after it, in the same order.")
@@ -78,6 +80,7 @@ class Evaluate(Stage):
         settings = EvaluationSettings(
             CONVENTIONS.load(self.convention), fmr=self.fmr, replicates=self.replicates, seed=self.seed
         )
+        verifications = tuple(_verification(path) for path in self.verification)
         scored = [_read(item) for item in self.scores]
         methods = list(dict.fromkeys(item.method for item in scored))
         scored.sort(key=lambda item: methods.index(item.method))
@@ -96,7 +99,7 @@ class Evaluate(Stage):
                         benchmark.name, comparisons, samples=samples, scored=scored, settings=settings
                     )
                 )
-        self._write(self._report(beds, scored, list(failures)))
+        self._write(replace(self._report(beds, scored, list(failures)), verifications=verifications))
         progress(total, total)
 
     def _report(self, beds: list[TestBed], scored: Sequence[Scored], failures: list[Failure]) -> Report:
@@ -186,6 +189,13 @@ def _read(item: str) -> Scored:
     scores = read_scores(Path(file))
     method, _, row = names.partition(":") if sign else (scores.method, "", "")
     return Scored(method, row or RAW, scores)
+
+
+def _verification(path: Path) -> Verification:
+    from ..evaluate.verification import Verification
+
+    with naming(path):
+        return Verification.from_dict(read_json(path))
 
 
 def _sheet(title: str, folder: CropFolder, scores: QualityScores, rows: NDArray[np.intp]) -> ContactSheet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, QualityMethod, Recogniser
@@ -19,12 +20,22 @@ def read_contract(path: Path | None) -> InputSpec | None:
     Raises:
         SettingsError: If the file is no TOML or has an unknown key or value.
     """
+    return None if path is None else _contract(read_toml(path), path)
+
+
+def _quality_card(path: Path | None) -> tuple[InputSpec | None, dict[str, Any]]:
+    """The contract in the card of a quality model, and what the card says of its output (direction)."""
     if path is None:
-        return None
+        return None, {}
     card = read_toml(path)
+    output = {key: card.pop(key) for key in ("direction",) if key in card}
+    return _contract(card, path), output
+
+
+def _contract(card: dict[str, Any], path: Path) -> InputSpec:
     try:
         return InputSpec(**card)
-    except TypeError as error:
+    except (TypeError, SettingsError) as error:
         raise SettingsError(f"{path} is no input card with size, crop, colour, mean, std: {error}") from error
 
 
@@ -37,13 +48,16 @@ def build_method(
     model: Path | None = None,
     seed: int = 0,
 ) -> QualityMethod:
-    """A method that scores crops, with the recogniser or the trained model that it needs.
+    """A method that scores crops, with the recogniser, the weights or the trained model that it needs.
 
     Raises:
         SettingsError: If the method is unknown or a name does not fit it.
         WeightsError: If weights are absent, altered or do not fit.
     """
     needs = METHODS.get(name).needs
+    if needs == "weights":
+        spec, output = _quality_card(contract)
+        return load_method(name, weights=weights, contract=spec, settings=output)
     checkpoint = model / REGRESSOR if model is not None and model.is_dir() else model
     if needs not in ("recogniser", "torch recogniser"):
         return load_method(name, checkpoint=checkpoint, seed=seed)

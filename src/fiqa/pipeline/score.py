@@ -33,8 +33,8 @@ class Score(Stage):
     method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
     model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
     recogniser: str = setting("sface", help="Recogniser of the method, or onnx:PATH.")
-    weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    weights: str | None = setting(None, help="Weights of the method or recogniser: a file or a known name.")
+    contract: Path | None = setting(None, help="TOML card of an ONNX file: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
@@ -54,7 +54,7 @@ class Score(Stage):
         method = build_method(
             name,
             recogniser=self.recogniser,
-            weights=self.weights,
+            weights=None if self.weights is None else Path(self.weights),
             contract=self.contract,
             model=self.model,
             seed=self.seed,

@@ -91,10 +91,10 @@ def open_source(
     return AlignedImages(samples, spec) if aligned else Photographs(samples, spec, face=face, strict=strict)
 
 
-def chunks(source: Source, size: int = CHUNK) -> list[NDArray[np.int64]]:
-    """Rows of the source in chunks of at most `size`."""
-    rows = np.arange(len(source.samples))
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def chunks(source: Source, rows: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
+    """Rows of the source, all of them unless some are given, in chunks of at most `CHUNK`."""
+    rows = np.arange(len(source.samples)) if rows is None else rows
+    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
 
 
 def failure_columns(failures: Sequence[Failure]) -> dict[str, NDArray[np.str_]]:

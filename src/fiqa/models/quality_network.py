@@ -1,0 +1,77 @@
+"""Quality models: networks that give a crop one score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import SettingsError, WeightsError
+from ..core.protocols import InputSpec
+from ..core.registry import Registry
+from .crop_network import CropNetwork, Run
+from .onnx_graph import read_crop_graph
+from .onnx_session import Session
+from .weights import QUALITY, RECORDS, find_weights
+
+QUALITY_MODELS = Registry("quality model", tuple(record for record in RECORDS if record.target == QUALITY))
+
+
+class QualityNetwork:
+    """Crops in, one score a crop out.
+
+    Attributes:
+        name: Name in messages.
+        spec: How the network wants its crops.
+    """
+
+    def __init__(self, name: str, spec: InputSpec, *, run: Run) -> None:
+        """Try the network on two black crops.
+
+        Args:
+            name: Name in messages.
+            spec: How the network wants its crops.
+            run: Prepared crops (k, 3, size, size) to scores (k, 1) or (k,).
+
+        Raises:
+            WeightsError: If it does not take crops as in `spec` or gives anything but one number a crop.
+        """
+        self.name, self.spec = name, spec
+        self._network = CropNetwork(f"quality model {name}", spec, run=run, gives="score")
+
+    def score(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """What the network says (n,) of uint8 RGB crops (n, size, size, 3), in its own direction.
+
+        Raises:
+            DataError: If the crops have another size.
+        """
+        return self._network(images)[:, 0].astype(np.float64)
+
+
+def load_quality_network(
+    path: Path, *, contract: InputSpec | None = None, accepts: tuple[str, ...] = ()
+) -> QualityNetwork:
+    """Load a network that gives one score a crop.
+
+    Args:
+        path: An ONNX file, or a name in `QUALITY_MODELS`, whose verified file is looked for in the usual
+            places.
+        contract: How a file of your own wants its crops; an ONNX file does not say, a record does.
+        accepts: Checkpoint layouts that will do beside ONNX.
+
+    Raises:
+        SettingsError: If a contract is missing or contradicts the record, or there is no such name.
+        WeightsError: If the file is absent, altered, damaged, of another kind, or no quality model.
+    """
+    if not path.suffix and not path.exists():
+        record = QUALITY_MODELS.get(str(path))
+        if contract not in (None, record.spec):
+            raise SettingsError(f"quality model {path} has its own contract; give one with a file alone")
+        path, contract = find_weights(record.name), record.spec
+    if path.suffix != ".onnx":
+        wanted = ", ".join(("ONNX (.onnx)", *accepts))
+        raise WeightsError(f"{path} is no quality model of a known kind; there are: {wanted}")
+    if contract is None:
+        raise SettingsError(f"{path} needs a contract (size, crop, colour, mean, std): give a card")
+    return QualityNetwork(path.stem, contract, run=Session(read_crop_graph(path, contract)).first)

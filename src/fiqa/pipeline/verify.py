@@ -1,0 +1,84 @@
+"""Stage verify: is this recogniser, with these crops and this contract, as good as it should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.protocols import Progress, Recogniser
+from ..io.parts import Parts
+from ..io.store import write_json
+from ..models.recognisers import load_recogniser
+from .embed import embed_source
+from .models import read_contract
+from .settings import Stage, setting
+from .source import open_source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verify(Stage):
+    """Accuracy over the folds of a protocol, EER, and FNMR at an FMR, as JSON.
+
+    All of it a second time with red and blue exchanged: where that is better, the crops or the contract have
+    the wrong order. Only the samples that the pair list names are embedded.
+    """
+
+    name: ClassVar[str] = "verify"
+    photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
+    pairs: str = setting(help="KIND:PATH of a pair list with folds, such as lfw:PATH/pairs.txt.")
+    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`) or onnx:PATH.")
+    weights: Path | None = setting(None, help="Weights file of the recogniser.")
+    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    face: Literal["largest", "central"] = setting("largest", help="largest or central face.")
+    aligned: bool = setting(False, help="The images are aligned crops already.")
+    fmr: float = setting(1e-3, help="False match rate at which the FNMR is given.")
+
+    def run(self, progress: Progress) -> None:
+        """Write the rates, warnings and failures; a killed run goes on where it ended."""
+        from ..comparisons.compare import compare
+        from ..evaluate.verification import verify
+        from .benchmarks import open_benchmark
+
+        recogniser = load_recogniser(
+            self.recogniser, path=self.weights, contract=read_contract(self.contract)
+        )
+        source = open_source(self.photos, recogniser.spec, aligned=self.aligned, face=self.face)
+        wanted = open_benchmark(self.pairs, source.samples, non_mated=1, seed=0).pairs
+        if wanted.folds is None:
+            raise DataError(f"pairs {self.pairs} have no folds, which the accuracy of verification needs")
+        rows = np.flatnonzero(np.isin(source.samples.sample_ids, wanted.sample_ids))
+        provenance = self.provenance("verification")
+        parts = Parts.beside(self.output, provenance)
+        (given, swapped), samples, failures = embed_source(
+            source, (recogniser, _Swapped(recogniser)), parts, rows=rows, progress=progress
+        )
+        usable = np.intersect1d(given.sample_ids, swapped.sample_ids)
+        if not len(usable):
+            raise DataError(f"no usable face in {len(rows)} images of {self.photos}")
+        benchmark = open_benchmark(self.pairs, samples.at(usable), non_mated=0, seed=0)
+        found = verify(
+            benchmark.name,
+            compare(given, benchmark.pairs),
+            compare(swapped, benchmark.pairs),
+            fmr=self.fmr,
+            n_dropped=benchmark.n_dropped,
+        )
+        more = {"failures": [vars(item) for item in failures], "provenance": provenance.to_json()}
+        write_json(self.output, {**found.to_dict(), **more})
+        parts.remove()
+
+
+class _Swapped:
+    """A recogniser that is shown red for blue and blue for red."""
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self.name, self.spec, self.dimension = recogniser.name, recogniser.spec, recogniser.dimension
+        self._recogniser = recogniser
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._recogniser.embed(images[..., ::-1])
