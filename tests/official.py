@@ -6,6 +6,9 @@ CR-FIQA, MagFace, DifFIQA and eDifFIQA.
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 Shapes = dict[str, tuple[int, ...]]
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
 CHANNELS = (64, 64, 128, 256, 512)
@@ -133,6 +136,7 @@ def ediffiqa(base: Shapes) -> Shapes:
 OFFICIAL: dict[str, Shapes] = {
     **{f"arcface-iresnet{depth}": iresnet(depth) for depth in BLOCKS},
     **{f"magface-iresnet{depth}": prefixed("features.module.", iresnet(depth)) for depth in (18, 50, 100)},
+    "insightface-mxnet-iresnet100": prefixed("mxnet.", iresnet(100)),
     "curricularface-ir101": ir(100, extra_norm=False),
     "adaface-ir18": prefixed("model.", ir(18, extra_norm=True)),
     "adaface-ir50": prefixed("model.", ir(50, extra_norm=True)),
@@ -146,3 +150,22 @@ OFFICIAL: dict[str, Shapes] = {
     "ediffiqa-mobilefacenet": ediffiqa(mobilefacenet(classic=True)),
 }
 """Raw names, as the published file holds them, and shapes, by the name of the layout."""
+
+
+def random_state(name: str, seed: int = 0) -> dict[str, Tensor]:
+    """Random tensors under the official names, of which a network keeps its signal alive."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for key, shape in OFFICIAL[name].items():
+        if key.endswith("num_batches_tracked"):
+            state[key] = torch.tensor(7)
+            continue
+        tensor = torch.randn(shape, generator=generator)
+        if len(shape) > 1:
+            tensor /= tensor[0].numel() ** 0.5
+        elif key.endswith("running_var"):
+            tensor = tensor.abs() + 0.5
+        else:
+            tensor = 0.1 * tensor + key.endswith("weight")
+        state[key] = tensor
+    return state

@@ -14,6 +14,7 @@ from official import BLOCKS, OFFICIAL
 BUILDERS = {
     **{f"arcface-iresnet{depth}": (iresnet, depth) for depth in BLOCKS},
     **{f"magface-iresnet{depth}": (magface, depth) for depth in (18, 50, 100)},
+    "insightface-mxnet-iresnet100": (insightface_mxnet, 100),
     "curricularface-ir101": (ir.curricularface, 100),
     "adaface-ir18": (ir.adaface, 18),
     "adaface-ir50": (ir.adaface, 50),
@@ -26,7 +27,7 @@ BUILDERS = {
     **{f"ediffiqa-iresnet{depth}": (quality_heads.ediffiqa, depth) for depth in (18, 50, 100)},
     "ediffiqa-mobilefacenet": (quality_heads.ediffiqa_tiny,),
 }
-PREFIXES = {"magface": "features.module.", "adaface": "model.", "sdd": "module."}
+PREFIXES = {"magface": "features.module.", "adaface": "model.", "sdd": "module.", "insightface": "mxnet."}
 
 
 @pytest.mark.parametrize("name", OFFICIAL)

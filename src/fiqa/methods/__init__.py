@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, LabelSource, QualityMethod, Recogniser
 from ..core.registry import Entry, Registry
+from ..models.layouts import layouts_of
 
 Needs = Literal["nothing", "recogniser", "torch recogniser", "checkpoint", "weights", "embeddings"]
 Gives = Literal["scores", "labels", "both"]
@@ -27,7 +28,10 @@ class MethodRow(Entry):
             embeddings; empty for a method that only scores.
         needs: What scoring needs; ``embeddings`` for a method that only labels.
         weights: Record of the weights that a method takes unless others are given.
-        deterministic: Whether no random draw is involved. All draws are seeded.
+        recogniser: The one that a method takes unless another is given.
+        deterministic: Whether no random draw is involved in scoring, or in labelling where a method only
+            labels. All draws are seeded.
+        deterministic_labels: The same of labelling alone.
         gradients: Whether gradients through the recogniser are needed.
         range: Values that scores or labels take.
         licence: Terms of what the method loads beside the recogniser; this package's own for its code.
@@ -37,7 +41,9 @@ class MethodRow(Entry):
     labels_from: str = ""
     needs: Needs = "recogniser"
     weights: str = ""
+    recogniser: str = "sface"
     deterministic: bool = True
+    deterministic_labels: bool = True
     gradients: bool = False
     range: str = ""
     licence: str = "Apache-2.0"
@@ -46,6 +52,8 @@ class MethodRow(Entry):
     def __post_init__(self) -> None:
         gives: Gives = "both" if self.target and self.labels_from else "scores" if self.target else "labels"
         object.__setattr__(self, "gives", gives)
+        if not self.target:
+            object.__setattr__(self, "deterministic_labels", self.deterministic)
 
 
 METHODS: Registry[MethodRow] = Registry(
@@ -54,10 +62,19 @@ METHODS: Registry[MethodRow] = Registry(
         MethodRow(
             "embedding_norm",
             "fiqa.methods.embedding_norm:EmbeddingNorm",
-            "length of the raw embedding; the MagFace score on a MagFace recogniser",
+            "length of the raw embedding",
             "Meng et al. 2021, arXiv 2103.06627",
             labels_from="fiqa.methods.embedding_norm:NormLabels",
             range="above 0",
+        ),
+        MethodRow(
+            "magface",
+            "fiqa.methods.magface:MagFace",
+            "length of the raw embedding of the official MagFace recogniser, or of another one",
+            "Meng et al. 2021, arXiv 2103.06627",
+            recogniser="magface",
+            range="above 0",
+            licence="that of the recogniser",
         ),
         MethodRow(
             "ser_fiq",
@@ -106,6 +123,15 @@ METHODS: Registry[MethodRow] = Registry(
             licence="that of the weights",
         ),
         MethodRow(
+            "diffiqa_r",
+            "fiqa.methods.diffiqa_r:DifFiqaR",
+            "the published model, one pass a crop",
+            "Babnik et al. 2023, arXiv 2305.05768",
+            needs="weights",
+            range="about [0, 1]",
+            licence="MIT",
+        ),
+        MethodRow(
             "onnx",
             "fiqa.methods.onnx:OnnxQuality",
             "any quality model as ONNX, with a card that says how it wants its crops",
@@ -115,22 +141,24 @@ METHODS: Registry[MethodRow] = Registry(
         ),
         MethodRow(
             "sdd_fiqa",
-            "",
-            "Wasserstein distance between mated and non-mated similarities",
+            "fiqa.methods.sdd_fiqa:SddFiqa",
+            "Wasserstein distance between mated and non-mated similarities, or the official network for it",
             "Ou et al. 2021, arXiv 2103.05977",
-            labels_from="fiqa.methods.sdd_fiqa:SddFiqa",
-            needs="embeddings",
-            deterministic=False,
-            range="[0, 100]",
+            labels_from="fiqa.methods.sdd_fiqa:SddFiqaLabels",
+            needs="weights",
+            deterministic_labels=False,
+            range="about [0, 100]",
+            licence="TFace's, based on Apache-2.0",
         ),
         MethodRow(
             "cr_fiqa",
-            "",
-            "similarity to the own class centre over that to the nearest other one",
+            "fiqa.methods.cr_fiqa:CrFiqa",
+            "similarity to the own class centre over that to the nearest other one, or the official network",
             "Boutros et al. 2023, arXiv 2112.06592",
-            labels_from="fiqa.methods.cr_fiqa:CrFiqa",
-            needs="embeddings",
-            range="unbounded, mostly [0, 1]",
+            labels_from="fiqa.methods.cr_fiqa:CrFiqaLabels",
+            needs="weights",
+            range="unbounded",
+            licence="CC BY-NC 4.0",
         ),
         MethodRow(
             "pcnet",
@@ -203,7 +231,9 @@ def load_method(
     part = {"nothing": None, "checkpoint": checkpoint, "weights": weights}.get(row.needs, recogniser)
     lacks_torch = row.needs == "torch recogniser" and not hasattr(recogniser, "before_embedding")
     if row.needs != "nothing" and (part is None or lacks_torch):
-        raise SettingsError(f"method {name} needs {'' if row.needs == 'weights' else 'a '}{row.needs}")
+        files = ", ".join(file for layout in layouts_of(name) for file in layout.files)
+        hint = f": {files}" if files else ""
+        raise SettingsError(f"method {name} needs {'' if row.needs == 'weights' else 'a '}{row.needs}{hint}")
     kind = row.load()
     chosen = _checked(kind, name, settings or {})
     if row.needs == "checkpoint":

@@ -39,7 +39,8 @@ class UnitLength(nn.Module):
 
     def forward(self, data: Tensor) -> Tensor:
         """Rows (n, d) of length 1."""
-        return data / data.norm(dim=1, keepdim=True)
+        length: Tensor = data.norm(dim=1, keepdim=True)
+        return data / length
 
 
 @dataclass(frozen=True)

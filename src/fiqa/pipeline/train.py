@@ -30,9 +30,9 @@ class Train(PresetStage):
     name: ClassVar[str] = "train"
     crops: Path = setting(help="Folder written by `fiqa crop`.", argument=True)
     labels: Path = setting(help="Scores file with one label for each crop.")
-    recogniser: str = setting("sface", help="Backbone to start from, or onnx:PATH.")
+    recogniser: str = setting("sface", help="Backbone to start from, onnx:PATH or torch:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     preset: Literal["published", "last-block"] = setting("last-block", help="published or last-block.")
     cut: str | None = setting(None, help="Tensor to cut the network at; found by itself.")
     epochs: int | None = setting(None, help="Passes over the data.")
