@@ -37,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Face image quality for recognition: score, improve, evaluate.",
 )
+weights = typer.Typer(no_args_is_help=True, help="Weights files.")
 console = Console(stderr=True)
 
 _WORK = "The whole way"
@@ -146,6 +147,22 @@ def advise(
         typer.echo(f"{name:28} {value}")
 
 
+@weights.command("inspect")
+def weights_inspect(
+    file: Annotated[Path, typer.Argument(help="Checkpoint (.pth, .ckpt, .safetensors, .params) or .onnx.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What a weights file is: layout, input contract, licence; an unknown one is told what it lacks."""
+    from .pipeline.catalogue import inspect_weights
+
+    facts = inspect_weights(file)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        typer.echo(f"{name:8} {value}")
+
+
 def main() -> None:
     """Entry point: an expected error is one line and exit code 2, a broken pipe ends quietly."""
     try:
@@ -247,5 +264,6 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     Console().print(table)
 
 
+app.add_typer(weights, name="weights", rich_help_panel=_TABLES)
 for _entry in STAGES:
     _add_stage(_entry.name, _entry.load(), _entry.summary)

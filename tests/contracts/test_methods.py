@@ -132,7 +132,7 @@ def test_labels_repeat_under_a_seed(labels, labeller, rng):
     embeddings, samples = make_embeddings([60, 70, 80], rng)
     found = labels(embeddings, samples, seed=1).values
     np.testing.assert_array_equal(labels(embeddings, samples, seed=1).values, found)
-    assert labeller.deterministic == np.array_equal(labels(embeddings, samples, seed=2).values, found)
+    assert labeller.deterministic_labels == np.array_equal(labels(embeddings, samples, seed=2).values, found)
 
 
 def test_the_order_of_samples_does_not_matter(labels, rng):
@@ -143,7 +143,7 @@ def test_the_order_of_samples_does_not_matter(labels, rng):
 
 
 def test_labels_follow_their_embeddings(labels, labeller, rng):
-    if not labeller.deterministic and labeller.name != "sdd_fiqa":
+    if not labeller.deterministic_labels and labeller.name != "sdd_fiqa":
         pytest.skip("draws in the order of the samples")
     embeddings, samples = make_embeddings([4, 3, 5, 2], rng)
     order = rng.permutation(len(samples))

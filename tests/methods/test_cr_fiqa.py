@@ -6,7 +6,7 @@ import pytest
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.types import EmbeddingSet, SampleSet
 from fiqa.methods import cr_fiqa
-from fiqa.methods.cr_fiqa import CrFiqa
+from fiqa.methods.cr_fiqa import CrFiqaLabels
 from synthetic import make_embeddings
 
 
@@ -32,7 +32,7 @@ def label_by_loops(embeddings, samples, *, shift):
 def test_labels_follow_the_definition(rng, denominator, shift, block, monkeypatch):
     monkeypatch.setattr(cr_fiqa, "_BLOCK_VALUES", block)
     embeddings, samples = make_embeddings([4, 1, 3, 6, 2, 5, 4], rng, dimension=3)
-    labels = CrFiqa(denominator=denominator).labels(embeddings, samples, rng)
+    labels = CrFiqaLabels(denominator=denominator).labels(embeddings, samples, rng)
     expected = label_by_loops(embeddings, samples, shift=shift)
     assert labels.sample_ids.tolist() == list(expected)
     np.testing.assert_allclose(labels.values, list(expected.values()), rtol=1e-4)
@@ -43,11 +43,11 @@ def test_the_plain_denominator_needs_a_class_on_the_same_side(rng):
     embeddings = EmbeddingSet(np.array(["a1", "a2", "b1", "b2"]), vectors, np.ones(4), "hand")
     samples = SampleSet(embeddings.sample_ids, np.array(["a", "a", "b", "b"]))
     with pytest.raises(DataError, match=r"near a1, a2, b1 and 1 more; use the shifted denominator"):
-        CrFiqa(denominator="plain").labels(embeddings, samples, rng)
+        CrFiqaLabels(denominator="plain").labels(embeddings, samples, rng)
 
 
 def test_what_cannot_be_labelled_is_refused(rng):
     with pytest.raises(DataError, match="samples of at least two subjects"):
-        CrFiqa().labels(*make_embeddings([4], rng), rng)
+        CrFiqaLabels().labels(*make_embeddings([4], rng), rng)
     with pytest.raises(SettingsError, match="denominator must be one of shifted, plain, got 'both'"):
-        CrFiqa(denominator="both")
+        CrFiqaLabels(denominator="both")

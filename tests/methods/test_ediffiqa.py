@@ -9,8 +9,9 @@ from fiqa.core.errors import WeightsError
 from fiqa.core.protocols import InputSpec
 from fiqa.core.types import FaceCrops
 from fiqa.methods import load_method
-from fiqa.methods.ediffiqa import SPEC, EDifFiqa
+from fiqa.methods.ediffiqa import EDifFiqa
 from fiqa.models import weights
+from fiqa.models.layouts import layouts_of
 from fiqa.models.quality_network import QUALITY_MODELS
 from onnx_models import brightness, saved
 
@@ -26,7 +27,8 @@ def test_a_file_is_read_like_the_published_ones(tmp_path) -> None:
 
 
 def test_records_have_the_contract_of_the_method() -> None:
-    assert all(record.spec == SPEC for record in QUALITY_MODELS)
+    specs = {row.spec for row in (*layouts_of("ediffiqa"), *QUALITY_MODELS)}
+    assert specs == {InputSpec(mean=127.5, std=127.5)}
 
 
 def test_the_smallest_is_taken_unless_another_is_named(tmp_path, monkeypatch) -> None:

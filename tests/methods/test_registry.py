@@ -6,7 +6,7 @@ import pytest
 
 from fiqa.core.errors import SettingsError
 from fiqa.methods import METHODS, load_label_source, load_method, load_objective
-from fiqa.methods.cr_fiqa import CrFiqa
+from fiqa.methods.cr_fiqa import CrFiqaLabels
 from fiqa.methods.ser_fiq import SerFiq
 from networks import tiny_recogniser
 
@@ -37,7 +37,7 @@ def test_settings_and_seed_reach_the_method():
     assert isinstance(method, SerFiq)
     assert method.scaling == "plain"
     source = load_label_source("cr_fiqa", settings={"denominator": "plain"})
-    assert isinstance(source, CrFiqa)
+    assert isinstance(source, CrFiqaLabels)
     assert source.denominator == "plain"
 
 
@@ -54,9 +54,13 @@ class Plain:
     ("build", "message"),
     [
         (lambda: load_method("faceqam"), "no method is named 'faceqam'; did you mean faceqan"),
-        (lambda: load_method("sdd_fiqa"), "sdd_fiqa labels samples of known subjects and cannot score crops"),
+        (lambda: load_method("pcnet"), "pcnet labels samples of known subjects and cannot score crops"),
         (lambda: load_method("embedding_norm"), "method embedding_norm needs a recogniser"),
-        (lambda: load_method("onnx"), "method onnx needs weights"),
+        (lambda: load_method("onnx"), "method onnx needs weights$"),
+        (
+            lambda: load_method("cr_fiqa"),
+            r"method cr_fiqa needs weights: 32572backbone\.pth, 181952backbone\.pth",
+        ),
         (
             lambda: load_method("ediffiqa", settings={"direction": "lower"}),
             "method ediffiqa has no setting 'direction'; it has none",

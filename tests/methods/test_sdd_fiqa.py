@@ -9,7 +9,7 @@ from scipy.stats import wasserstein_distance
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.types import EmbeddingSet, SampleSet
 from fiqa.methods import sdd_fiqa
-from fiqa.methods.sdd_fiqa import SddFiqa, draw_distinct, wasserstein
+from fiqa.methods.sdd_fiqa import SddFiqaLabels, draw_distinct, wasserstein
 from synthetic import make_embeddings
 
 
@@ -76,7 +76,7 @@ def label_by_loops(embeddings, samples):
 def test_labels_follow_the_definition_where_all_is_drawn(rng, block, monkeypatch):
     monkeypatch.setattr(sdd_fiqa, "_BLOCK_ROWS", block)
     embeddings, samples = make_embeddings([4, 1, 3, 5, 1, 2], rng)
-    labels = SddFiqa(comparisons=24, repetitions=2).labels(embeddings, samples, rng)
+    labels = SddFiqaLabels(comparisons=24, repetitions=2).labels(embeddings, samples, rng)
     ids, expected = label_by_loops(embeddings, samples)
     assert labels.sample_ids.tolist() == ids
     np.testing.assert_allclose(labels.values, expected, atol=1e-4)
@@ -97,7 +97,7 @@ def test_drawn_comparisons_are_of_the_right_kind(rng, monkeypatch):
     ids = np.array([f"s{row}" for row in range(60)])
     samples = SampleSet(ids, np.array(subjects)[order])
     embeddings = EmbeddingSet(ids, np.array(vectors, np.float32)[order], np.ones(60), "axes")
-    labels = SddFiqa(comparisons=5, repetitions=3).labels(embeddings, samples, rng)
+    labels = SddFiqaLabels(comparisons=5, repetitions=3).labels(embeddings, samples, rng)
     table = embeddings.vectors @ embeddings.vectors.T
     same = samples.subject_ids[:, None] == samples.subject_ids[None]
     means = (np.where(same, table, 0).sum(axis=1) - 1) / 5
@@ -106,7 +106,9 @@ def test_drawn_comparisons_are_of_the_right_kind(rng, monkeypatch):
 
 def test_labels_depend_on_the_generator_alone(rng):
     embeddings, samples = make_embeddings([40, 30, 50], rng)
-    runs = [SddFiqa().labels(embeddings, samples, np.random.default_rng(seed)).values for seed in (1, 1, 2)]
+    runs = [
+        SddFiqaLabels().labels(embeddings, samples, np.random.default_rng(seed)).values for seed in (1, 1, 2)
+    ]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
     assert np.corrcoef(runs[0], runs[2])[0, 1] > 0.9
@@ -114,14 +116,14 @@ def test_labels_depend_on_the_generator_alone(rng):
 
 def test_what_cannot_be_labelled_is_refused(rng):
     with pytest.raises(DataError, match="sdd_fiqa needs a subject with at least two samples"):
-        SddFiqa().labels(*make_embeddings([1, 1, 1], rng), rng)
+        SddFiqaLabels().labels(*make_embeddings([1, 1, 1], rng), rng)
     with pytest.raises(DataError, match="needs samples of other subjects"):
-        SddFiqa().labels(*make_embeddings([5], rng), rng)
+        SddFiqaLabels().labels(*make_embeddings([5], rng), rng)
     embeddings, samples = make_embeddings([2, 2], rng)
     alike = EmbeddingSet(
         embeddings.sample_ids, np.eye(4, dtype=np.float32)[[0, 0, 1, 1]], np.ones(4), "alike"
     )
     with pytest.raises(DataError, match="all samples have one distance"):
-        SddFiqa().labels(alike, samples, rng)
+        SddFiqaLabels().labels(alike, samples, rng)
     with pytest.raises(SettingsError, match="comparisons must be a whole number of at least 1, got 0"):
-        SddFiqa(comparisons=0)
+        SddFiqaLabels(comparisons=0)

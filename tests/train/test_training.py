@@ -150,10 +150,11 @@ def test_the_recogniser_and_the_global_generator_are_left_alone(task: Task, tmp_
 
 def test_dropout_is_off_and_batchnorm_still_on_request() -> None:
     module = tiny_recogniser().module
+    module.layers["channels"] = nn.Dropout2d(0.4)
     for freeze in (True, False):
         training_mode(module, freeze_batchnorm=freeze)
         learning = {type(layer) for layer in module.layers.values() if layer.training}
-        assert nn.Dropout not in learning
+        assert not {nn.Dropout, nn.Dropout2d} & learning
         assert (nn.BatchNorm2d in learning) == (nn.BatchNorm1d in learning) == (not freeze)
         assert {nn.Conv2d, nn.Linear} <= learning
 

@@ -56,7 +56,7 @@ def gradient_map(
     if not 0 <= noise < 1:
         raise SettingsError(f"noise must lie in [0, 1), got {noise}")
     clean = spec.prepare(crop.images)
-    std = np.asarray(spec.std, np.float32).reshape(-1, 1, 1)
+    std = spec.channel_std
     shape = (whole("samples", samples), *clean.shape[1:])
     drawn = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     copies = torch.from_numpy(clean + np.float32(noise * 255) / std * drawn).requires_grad_(True)

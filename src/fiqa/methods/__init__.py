@@ -13,6 +13,7 @@ from ..core.errors import SettingsError
 from ..core.optional import require
 from ..core.protocols import InputSpec, LabelSource, QualityMethod, Recogniser
 from ..core.registry import Entry, Registry
+from ..models.layouts import layouts_of
 
 if TYPE_CHECKING:
     from ..models.objective import Objective
@@ -36,7 +37,10 @@ class MethodRow(Entry):
         needs: What scoring needs; ``embeddings`` for a method that only labels, ``training`` for one that is
             only trained.
         weights: Record of the weights that a method takes unless others are given.
-        deterministic: Whether no random draw is involved. All draws are seeded.
+        recogniser: The one that a method takes unless another is given.
+        deterministic: Whether no random draw is involved in scoring, or in labelling where a method only
+            labels. All draws are seeded.
+        deterministic_labels: The same of labelling alone.
         gradients: Whether gradients through the recogniser are needed.
         range: Values that scores or labels take.
         licence: Terms of what the method loads beside the recogniser; this package's own for its code.
@@ -48,7 +52,9 @@ class MethodRow(Entry):
     objective: str = ""
     needs: Needs = "recogniser"
     weights: str = ""
+    recogniser: str = "sface"
     deterministic: bool = True
+    deterministic_labels: bool = True
     gradients: bool = False
     range: str = ""
     licence: str = "Apache-2.0"
@@ -59,6 +65,8 @@ class MethodRow(Entry):
         gives: Gives = "scores" if self.target else "labels" if self.labels_from else "training"
         object.__setattr__(self, "gives", "both" if self.target and self.labels_from else gives)
         object.__setattr__(self, "trains", bool(self.objective))
+        if not self.target:
+            object.__setattr__(self, "deterministic_labels", self.deterministic)
 
 
 METHODS: Registry[MethodRow] = Registry(
@@ -67,10 +75,20 @@ METHODS: Registry[MethodRow] = Registry(
         MethodRow(
             "embedding_norm",
             "fiqa.methods.embedding_norm:EmbeddingNorm",
-            "length of the raw embedding; the MagFace score on a MagFace recogniser",
+            "length of the raw embedding",
             "Meng et al. 2021, arXiv 2103.06627",
             labels_from="fiqa.methods.embedding_norm:NormLabels",
             range="above 0",
+        ),
+        MethodRow(
+            "magface",
+            "fiqa.methods.magface:MagFace",
+            "length of the raw embedding of the official MagFace recogniser, or of another one",
+            "Meng et al. 2021, arXiv 2103.06627",
+            objective="fiqa.methods.magface_training:MagFaceObjective",
+            recogniser="magface",
+            range="above 0",
+            licence="that of the recogniser",
         ),
         MethodRow(
             "ser_fiq",
@@ -137,6 +155,15 @@ METHODS: Registry[MethodRow] = Registry(
             licence="that of the weights",
         ),
         MethodRow(
+            "diffiqa_r",
+            "fiqa.methods.diffiqa_r:DifFiqaR",
+            "the published model, one pass a crop",
+            "Babnik et al. 2023, arXiv 2305.05768",
+            needs="weights",
+            range="about [0, 1]",
+            licence="MIT",
+        ),
+        MethodRow(
             "onnx",
             "fiqa.methods.onnx:OnnxQuality",
             "any quality model as ONNX, with a card that says how it wants its crops",
@@ -146,23 +173,25 @@ METHODS: Registry[MethodRow] = Registry(
         ),
         MethodRow(
             "sdd_fiqa",
-            "",
-            "Wasserstein distance between mated and non-mated similarities",
+            "fiqa.methods.sdd_fiqa:SddFiqa",
+            "Wasserstein distance between mated and non-mated similarities, or the official network for it",
             "Ou et al. 2021, arXiv 2103.05977",
-            labels_from="fiqa.methods.sdd_fiqa:SddFiqa",
-            needs="embeddings",
-            deterministic=False,
-            range="[0, 100]",
+            labels_from="fiqa.methods.sdd_fiqa:SddFiqaLabels",
+            needs="weights",
+            deterministic_labels=False,
+            range="about [0, 100]",
+            licence="TFace's, based on Apache-2.0",
         ),
         MethodRow(
             "cr_fiqa",
-            "",
-            "similarity to the own class centre over that to the nearest other one",
+            "fiqa.methods.cr_fiqa:CrFiqa",
+            "similarity to the own class centre over that to the nearest other one, or the official network",
             "Boutros et al. 2023, arXiv 2112.06592",
-            labels_from="fiqa.methods.cr_fiqa:CrFiqa",
+            labels_from="fiqa.methods.cr_fiqa:CrFiqaLabels",
             objective="fiqa.methods.cr_fiqa_training:CrFiqaObjective",
-            needs="embeddings",
-            range="unbounded, mostly [0, 1]",
+            needs="weights",
+            range="unbounded",
+            licence="CC BY-NC 4.0",
         ),
         MethodRow(
             "pcnet",
@@ -182,15 +211,6 @@ METHODS: Registry[MethodRow] = Registry(
             objective="fiqa.methods.lightqnet_training:LightQNetObjective",
             needs="training",
             range="(0, 1)",
-        ),
-        MethodRow(
-            "magface",
-            "",
-            "length of the embedding, trained to grow with quality",
-            "Meng et al. 2021, arXiv 2103.06627",
-            objective="fiqa.methods.magface_training:MagFaceObjective",
-            needs="training",
-            range="above 0",
         ),
         MethodRow(
             "mated_similarity",
@@ -256,7 +276,9 @@ def load_method(
     part = {"nothing": None, "checkpoint": checkpoint, "weights": weights}.get(row.needs, recogniser)
     lacks_torch = row.needs == "torch recogniser" and not hasattr(recogniser, "before_embedding")
     if row.needs != "nothing" and (part is None or lacks_torch):
-        raise SettingsError(f"method {name} needs {'' if row.needs == 'weights' else 'a '}{row.needs}")
+        files = ", ".join(file for layout in layouts_of(name) for file in layout.files)
+        hint = f": {files}" if files else ""
+        raise SettingsError(f"method {name} needs {'' if row.needs == 'weights' else 'a '}{row.needs}{hint}")
     kind = row.load()
     chosen = _checked(kind, name, settings or {})
     if row.needs == "checkpoint":

@@ -12,11 +12,25 @@ from ..core.errors import DataError
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
 from .bounds import one_of
 from .class_centre import own_centre_similarity, subject_sums, with_partner
+from .published import Published
 
 _BLOCK_VALUES = 16 * 2**20
 
 
-class CrFiqa:
+class CrFiqa(Published):
+    """The score of the official networks, unbounded, higher = more useful.
+
+    It comes from a linear layer on the raw embedding, trained together with recognition to foretell the label
+    below for faces whose class is not known.
+
+    Source:
+        As `CrFiqaLabels`.
+    """
+
+    name = "cr_fiqa"
+
+
+class CrFiqaLabels:
     """Certainty ratio of a sample, higher = more useful.
 
     With CCS the cosine similarity to the sample's own class centre and NNCCS the highest one to any other

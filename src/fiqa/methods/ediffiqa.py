@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-
-from ..core.protocols import InputSpec
-from ..core.types import FaceCrops
-from ..models.quality_network import load_quality_network
-
-SPEC = InputSpec(mean=127.5, std=127.5)
+from .published import Published
 
 
-class EDifFiqa:
+class EDifFiqa(Published):
     """The published models, about [0, 1] and not clipped, higher = more useful.
 
     Noise is added to a face and taken away again by a diffusion model; the less its embedding moves, the
@@ -26,25 +17,3 @@ class EDifFiqa:
     """
 
     name = "ediffiqa"
-
-    def __init__(self, weights: Path, *, contract: InputSpec | None = None) -> None:
-        """Load the network.
-
-        Args:
-            weights: ``ediffiqa_t``, ``_s``, ``_m`` or ``_l`` of the records, or a file.
-            contract: How a file wants its crops, if not like the published ones.
-
-        Raises:
-            SettingsError: If there is no such record.
-            WeightsError: If the file is absent, altered, damaged or no quality model.
-        """
-        self._network = load_quality_network(weights, contract=contract or SPEC)
-        self.spec = self._network.spec
-
-    def score(self, crops: FaceCrops) -> NDArray[np.float64]:
-        """Quality (n,), higher = more useful.
-
-        Raises:
-            DataError: If the crops have another size than the network wants.
-        """
-        return self._network.score(crops.images)

@@ -143,15 +143,15 @@ def stability(
     """
     spec, network = recogniser.spec, frozen(recogniser.module)
     fields = np.random.default_rng(seed).standard_normal((_NOISES, 3, spec.size, spec.size), np.float32)
-    noise = torch.from_numpy((127.5 * (1 + fields) - spec.mean) / spec.std)
-    cells, black = _grid(spec.size), -spec.mean / spec.std
+    noise = torch.from_numpy((127.5 * (1 + fields) - spec.channel_mean) / spec.channel_std)
+    cells, black = _grid(spec.size), torch.from_numpy(-spec.channel_mean / spec.channel_std)
     values = np.empty(len(crops))
     for row in range(len(crops)):
         clean = recogniser.prepare(crops.images[row : row + 1])
         disturbed = (
             clean.flip(3),
             (1 - _NOISE_SHARE) * clean + _NOISE_SHARE * noise.to(clean.device),
-            torch.where(cells.to(clean.device), black, clean),
+            torch.where(cells.to(clean.device), black.to(clean.device), clean),
         )
         with torch.inference_mode():
             own = network(clean).double()

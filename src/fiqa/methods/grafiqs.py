@@ -62,9 +62,9 @@ class Grafiqs:
         cuts = _block_ends(recogniser)
         self.place = one_of("place", place, ("image", *cuts))
         self._lower: LayerGraph | None = None
-        self._upper, self._unit = module, 127.5 / self.spec.std
+        self._upper, self._unit = module, torch.from_numpy(127.5 / self.spec.channel_std)
         if place != "image":
-            (self._lower, self._upper), self._unit = module.split(cuts[place]), 1.0
+            (self._lower, self._upper), self._unit = module.split(cuts[place]), torch.ones(1)
 
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:
         """Quality (n,), at most 0, higher = more useful.
@@ -80,7 +80,8 @@ class Grafiqs:
                     place = self._lower(place)
             place.requires_grad_()
             (slope,) = torch.autograd.grad(self._mismatch(place).sum(), place)
-            blocks.append(-self._unit * slope.abs().flatten(1).double().sum(1).cpu().numpy())
+            slope = slope.mul(self._unit.to(slope.device)).abs()
+            blocks.append(-slope.flatten(1).double().sum(1).cpu().numpy())
         return np.concatenate(blocks)
 
     def _mismatch(self, place: Tensor) -> Tensor:

@@ -11,12 +11,25 @@ from ..core.errors import DataError
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
 from .bounds import whole
 from .class_centre import with_partner
+from .published import Published
 
 _BLOCK_ROWS = 1024
 _POOL = 2048
 
 
-class SddFiqa:
+class SddFiqa(Published):
+    """The score of the official network, about [0, 100], higher = more useful.
+
+    It was trained to give the label below from the face alone.
+
+    Source:
+        As `SddFiqaLabels`.
+    """
+
+    name = "sdd_fiqa"
+
+
+class SddFiqaLabels:
     """Similarity distribution distance between mated and non-mated comparisons, as a label in [0, 100].
 
     In each of `repetitions` rounds every sample is compared with up to `comparisons` other samples of its

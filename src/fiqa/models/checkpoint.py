@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.arrays import first_few
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
+from .published import Mismatch
 from .recognisers import load_torch_recogniser
 from .regressor import Head, Regressor
 from .torch_recogniser import TorchRecogniser
@@ -127,7 +127,9 @@ def load_regressor(
             f"give the recogniser it was trained from"
         )
     regressor = Regressor(copy.deepcopy(recogniser.module), record.dimension, head=record.head)
-    _check_layout(path, state, expected=regressor.state_dict())
+    expected = regressor.state_dict()
+    if mismatch := Mismatch.between(_shapes(state), _shapes(expected)):
+        raise WeightsError(f"{path} does not fit its recogniser's network: {mismatch}")
     regressor.load_state_dict(state)
     return regressor.eval(), record
 
@@ -151,18 +153,5 @@ def _read(path: Path) -> tuple[RegressorRecord, dict[str, Tensor]]:
     return RegressorRecord(**{**record, "spec": InputSpec(**record["spec"])}), content["state"]
 
 
-def _check_layout(path: Path, state: Mapping[str, Tensor], *, expected: Mapping[str, Tensor]) -> None:
-    problems = {
-        "missing": sorted(set(expected) - set(state)),
-        "unexpected": sorted(set(state) - set(expected)),
-        "of another shape": [
-            f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
-            for name in sorted(set(expected) & set(state))
-            if state[name].shape != expected[name].shape
-        ],
-    }
-    if any(problems.values()):
-        listing = "; ".join(
-            f"{len(names)} {kind}: {first_few(names)}" for kind, names in problems.items() if names
-        )
-        raise WeightsError(f"{path} does not fit its recogniser's network: {listing}")
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}

@@ -76,6 +76,25 @@ def read_crop_graph(path: Path, spec: InputSpec) -> onnx.ModelProto:
     return model
 
 
+def describe(path: Path) -> dict[str, dict[str, list[int | str]]]:
+    """Names and recorded lengths of what an ONNX file takes and gives, under ``inputs`` and ``outputs``.
+
+    A free length is its symbol, or ``"?"``.
+
+    Raises:
+        WeightsError: If the file is absent or no ONNX model.
+    """
+    graph = _parsed(path).graph
+    _keep_data_inputs(graph)
+    return {
+        side: {
+            value.name: [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim]
+            for value in values
+        }
+        for side, values in (("inputs", graph.input), ("outputs", graph.output))
+    }
+
+
 def attributes(node: onnx.NodeProto) -> Attributes:
     """The attributes of a node as Python values."""
     return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}

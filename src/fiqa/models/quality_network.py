@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import SettingsError, WeightsError
+from ..core.optional import require
 from ..core.protocols import InputSpec
 from ..core.registry import Registry
 from .crop_network import CropNetwork, Run
+from .layouts import layouts_of
 from .onnx_graph import read_crop_graph
 from .onnx_session import Session
 from .weights import QUALITY, RECORDS, find_weights
@@ -50,28 +52,46 @@ class QualityNetwork:
 
 
 def load_quality_network(
-    path: Path, *, contract: InputSpec | None = None, accepts: tuple[str, ...] = ()
+    path: Path, *, contract: InputSpec | None = None, method: str = ""
 ) -> QualityNetwork:
     """Load a network that gives one score a crop.
 
     Args:
-        path: An ONNX file, or a name in `QUALITY_MODELS`, whose verified file is looked for in the usual
-            places.
-        contract: How a file of your own wants its crops; an ONNX file does not say, a record does.
-        accepts: Checkpoint layouts that will do beside ONNX.
+        path: An ONNX file, the published checkpoint of a method, or a name in `QUALITY_MODELS`, whose
+            verified file is looked for in the usual places.
+        contract: How a file of your own wants its crops; an ONNX file does not say, a record and a checkpoint
+            do. One that is given wins over that of a checkpoint.
+        method: Published method whose checkpoints will do beside ONNX; ONNX files are then taken to want
+            their crops as these do.
 
     Raises:
+        MissingDependencyError: If a checkpoint needs torch and it is not installed.
         SettingsError: If a contract is missing or contradicts the record, or there is no such name.
-        WeightsError: If the file is absent, altered, damaged, of another kind, or no quality model.
+        WeightsError: If the file is absent, altered, damaged, of another layout, or no quality model.
     """
     if not path.suffix and not path.exists():
         record = QUALITY_MODELS.get(str(path))
         if contract not in (None, record.spec):
             raise SettingsError(f"quality model {path} has its own contract; give one with a file alone")
         path, contract = find_weights(record.name), record.spec
+    layouts = tuple(layouts_of(method))
     if path.suffix != ".onnx":
-        wanted = ", ".join(("ONNX (.onnx)", *accepts))
-        raise WeightsError(f"{path} is no quality model of a known kind; there are: {wanted}")
+        if not layouts:
+            raise WeightsError(f"{path} is no quality model of a known kind; there are: ONNX (.onnx)")
+        return _published(path, contract, method)
+    if contract is None and layouts:
+        contract = layouts[0].spec
     if contract is None:
         raise SettingsError(f"{path} needs a contract (size, crop, colour, mean, std): give a card")
     return QualityNetwork(path.stem, contract, run=Session(read_crop_graph(path, contract)).first)
+
+
+def _published(path: Path, contract: InputSpec | None, method: str) -> QualityNetwork:
+    require("torch", extra="lab", purpose="run a published checkpoint")
+    from .frozen import frozen
+    from .published import load_published
+    from .torch_recogniser import TorchRun
+
+    checkpoint = load_published(path, kind="quality", method=method)
+    spec = contract or checkpoint.layout.spec
+    return QualityNetwork(path.stem, spec, run=TorchRun(frozen(checkpoint.module())))

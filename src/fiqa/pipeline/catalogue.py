@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..methods import METHODS
+from ..models.onnx_graph import describe
 from ..models.recognisers import RECOGNISERS
+from ..models.weights import record_of
 
 
 def method_rows() -> list[dict[str, Any]]:
@@ -17,6 +21,7 @@ def method_rows() -> list[dict[str, Any]]:
         "needs",
         "weights",
         "deterministic",
+        "deterministic_labels",
         "gradients",
         "range",
         "licence",
@@ -29,5 +34,36 @@ def method_rows() -> list[dict[str, Any]]:
 
 def recogniser_rows() -> list[dict[str, Any]]:
     """One row a recogniser."""
-    columns = ("name", "summary", "licence", "filename", "sha256", "source")
+    columns = ("name", "summary", "licence", "filename", "sha256", "layout", "source")
     return [{column: getattr(row, column) for column in columns} for row in RECOGNISERS]
+
+
+def inspect_weights(path: Path) -> dict[str, Any]:
+    """What a weights file is.
+
+    Returns:
+        Of a checkpoint its layout, method, input contract, licence and number of tensors. Of an ONNX file its
+        inputs and outputs with their shapes, and the record whose digest it has, or an empty name.
+
+    Raises:
+        MissingDependencyError: If reading needs a package that is not installed.
+        WeightsError: If the file cannot be read or has no known layout; what is missing is named.
+    """
+    if path.suffix == ".onnx":
+        shapes = describe(path)
+        record = record_of(path)
+        return {"name": record.name if record else "", "licence": record.licence if record else "", **shapes}
+    from ..models.published import identify
+
+    checkpoint = identify(path)
+    layout = checkpoint.layout
+    return {
+        "name": layout.name,
+        "summary": layout.summary,
+        "kind": layout.kind,
+        "method": layout.method,
+        **asdict(layout.spec),
+        "licence": layout.licence,
+        "tensors": len(checkpoint.state),
+        "source": layout.source,
+    }

@@ -33,9 +33,9 @@ class Embed(Stage):
     photos: Path = setting(
         help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
     )
-    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`) or onnx:PATH.")
+    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`), onnx:PATH or torch:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     half: bool = setting(False, help="Store vectors as float16.")

@@ -43,7 +43,7 @@ def _contract(card: dict[str, Any], path: Path) -> InputSpec:
 def build_method(
     name: str,
     *,
-    recogniser: str,
+    recogniser: str | None = None,
     weights: Path | None = None,
     contract: Path | None = None,
     model: Path | None = None,
@@ -52,13 +52,15 @@ def build_method(
 ) -> QualityMethod:
     """A method that scores crops, with the recogniser, the weights or the trained model that it needs.
 
-    `settings` is a file that `read_method_settings` reads.
+    Without a recogniser a method takes its own, see `MethodRow`; `settings` is a file that
+    `read_method_settings` reads.
 
     Raises:
         SettingsError: If the method is unknown or a name does not fit it.
         WeightsError: If weights are absent, altered or do not fit.
     """
-    needs = METHODS.get(name).needs
+    row = METHODS.get(name)
+    needs = row.needs
     if needs == "weights":
         spec, output = _quality_card(contract)
         return load_method(name, weights=weights, contract=spec, settings=output)
@@ -67,7 +69,7 @@ def build_method(
         chosen = read_method_settings(settings, method=name)
         return load_method(name, checkpoint=checkpoint, seed=seed, settings=chosen)
     load = load_recogniser if needs == "recogniser" else load_torch_recogniser
-    backbone: Recogniser = load(recogniser, path=weights, contract=read_contract(contract))
+    backbone: Recogniser = load(recogniser or row.recogniser, path=weights, contract=read_contract(contract))
     chosen = read_method_settings(settings, method=name, recogniser=backbone.name)
     return load_method(name, backbone, seed=seed, settings=chosen)
 

@@ -37,9 +37,11 @@ class Score(Stage):
         None, help="JSON file of the method's settings, by hand or from `fiqa froq`."
     )
     model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
-    recogniser: str = setting("sface", help="Recogniser of the method, or onnx:PATH.")
+    recogniser: str | None = setting(
+        None, help="Recogniser of the method, onnx:PATH or torch:PATH; sface, or magface for magface."
+    )
     weights: str | None = setting(None, help="Weights of the method or recogniser: a file or a known name.")
-    contract: Path | None = setting(None, help="TOML card of an ONNX file: size, crop, colour, mean, std.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")

@@ -41,9 +41,9 @@ class Train(PresetStage):
     embeddings: Path | None = setting(
         None, help="Folder written by `fiqa embed`, for objectives that use it."
     )
-    recogniser: str = setting("sface", help="Backbone to start from, or onnx:PATH.")
+    recogniser: str = setting("sface", help="Backbone to start from, onnx:PATH or torch:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     preset: Literal["published", "last-block"] = setting("last-block", help="published or last-block.")
     layers: Literal["published", "last-block", "head"] | None = setting(
         None, help="What learns: published, last-block or head."

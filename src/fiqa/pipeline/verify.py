@@ -36,9 +36,9 @@ class Verify(Stage):
     name: ClassVar[str] = "verify"
     photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
     pairs: str = setting(help="KIND:PATH of a pair list with folds, such as lfw:PATH/pairs.txt.")
-    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`) or onnx:PATH.")
+    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`), onnx:PATH or torch:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     face: Literal["largest", "central"] = setting("largest", help="largest or central face.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     fmr: float = setting(1e-3, help="False match rate at which the FNMR is given.")

@@ -230,7 +230,8 @@ def training_mode(learner: nn.Module, *, freeze_batchnorm: bool) -> None:
     training and not in use. On request BatchNorm goes on using its statistics and leaves them as they are.
     """
     learner.train()
-    still = (nn.Dropout, nn.modules.batchnorm._BatchNorm) if freeze_batchnorm else nn.Dropout
+    dropout = nn.modules.dropout._DropoutNd
+    still = (dropout, nn.modules.batchnorm._BatchNorm) if freeze_batchnorm else dropout
     for module in learner.modules():
         if isinstance(module, still):
             module.eval()
