@@ -106,9 +106,8 @@ def test_drawn_comparisons_are_of_the_right_kind(rng, monkeypatch):
 
 def test_labels_depend_on_the_generator_alone(rng):
     embeddings, samples = make_embeddings([40, 30, 50], rng)
-    runs = [
-        SddFiqaLabels().labels(embeddings, samples, np.random.default_rng(seed)).values for seed in (1, 1, 2)
-    ]
+    generators = [np.random.default_rng(seed) for seed in (1, 1, 2)]
+    runs = [SddFiqaLabels().labels(embeddings, samples, generator).values for generator in generators]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
     assert np.corrcoef(runs[0], runs[2])[0, 1] > 0.9

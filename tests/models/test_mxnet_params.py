@@ -51,9 +51,7 @@ def test_what_is_no_such_list_is_refused(tmp_path):
     whole = params_bytes({"arg:a": np.zeros((3, 4), np.float32)})
     for end in range(8, len(whole), 7):
         path.write_bytes(whole[:end])
-        with pytest.raises(
-            WeightsError, match=r"x\.params is damaged or no list of dense MXNet arrays: the file ends"
-        ):
+        with pytest.raises(WeightsError, match=r"x\.params is damaged or no list .*: the file ends"):
             read_state(path)
     path.write_bytes(params_bytes({"arg:a": np.zeros(3, np.float32)}, sparse=1))
     with pytest.raises(WeightsError, match="a sparse array"):
@@ -61,7 +59,7 @@ def test_what_is_no_such_list_is_refused(tmp_path):
     path.write_bytes(struct.pack("<QQQI", 0x112, 0, 1, 4))
     with pytest.raises(WeightsError, match="unknown version 0x4"):
         read_state(path)
-    path.write_bytes(whole[:-13] + struct.pack("<Q", 0))
+    path.write_bytes(whole[: -len("arg:a") - 16] + struct.pack("<Q", 0))
     with pytest.raises(WeightsError, match="1 arrays and 0 names"):
         read_state(path)
 
@@ -131,9 +129,7 @@ def test_the_official_network_is_recognised_and_the_fixed_scale_is_one(tmp_path,
     assert checkpoint.state["features.weight"].tolist() == [1] * 512
     short = {name: array for name, array in translated.items() if name != "mxnet.bn2.bias"}
     monkeypatch.setattr(published, "read_state", lambda path: short)
-    with pytest.raises(
-        WeightsError, match=r"nearest is insightface-mxnet-iresnet100 with 925: 1 missing: bn2\.bias"
-    ):
+    with pytest.raises(WeightsError, match=r"insightface-mxnet-iresnet100 with 925: 1 missing: bn2\.bias"):
         identify(tmp_path)
 
 

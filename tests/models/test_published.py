@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +54,8 @@ def test_a_near_miss_is_refused(name, found):
     """One key missing, one of another shape, one too many: the layout and the key are named."""
     official = empty(name)
     key = [key for key in official if key.endswith("weight")][len(official) // 7]
-    inner = key.removeprefix(next(word for word in LAYOUTS.get(name).wrappers if key.startswith(word)))
+    wrappers = sorted(LAYOUTS.get(name).wrappers, key=len, reverse=True)
+    inner = key.removeprefix(next(word for word in wrappers if key.startswith(word)))
     start = rf"file\.pth has %d tensors of no known layout; nearest is {name} with {len(official)}: "
     fewer = {other: tensor for other, tensor in official.items() if other != key}
     with pytest.raises(WeightsError, match=f"{start % len(fewer)}1 missing: {re.escape(inner)}$"):
@@ -125,9 +125,7 @@ def test_curricularface_and_adaface_are_not_exchanged(found):
     assert len(Mismatch.between(curricular, ada)) > 300
     assert len(Mismatch.between(ada, curricular)) > 300
     key = "body.7.res_layer.5.weight"
-    with pytest.raises(
-        WeightsError, match="nearest is curricularface-ir101 with 672: 1 unexpected: body.7.res"
-    ):
+    with pytest.raises(WeightsError, match="nearest is curricularface-ir101 with 672: 1 unexpected: "):
         found(empty("curricularface-ir101") | {key: torch.empty(128)})
 
 
@@ -210,7 +208,7 @@ def test_a_network_owns_its_weights(state, tmp_path):
     torch.save({key: value for key, value in state.items() if "num_batches" not in key}, path)
     module = identify(path).module()
     with path.open("r+b") as file:
-        file.truncate(os.path.getsize(path) // 2)
+        file.truncate(path.stat().st_size // 2)
     total = sum(tensor.double().sum().item() for tensor in module.state_dict().values())
     expected = sum(value.double().sum().item() for key, value in state.items() if "num_batches" not in key)
     assert total == pytest.approx(expected)
@@ -221,12 +219,9 @@ def test_layouts_say_how_crops_are_wanted():
     assert specs["magface-iresnet100"] == InputSpec(colour="bgr", mean=0, std=255)
     assert specs["adaface-ir101"] == InputSpec(colour="bgr", mean=127.5, std=127.5)
     assert specs["insightface-mxnet-iresnet100"] == InputSpec(mean=127.5, std=128)
-    others = {
-        name: spec
-        for name, spec in specs.items()
-        if name.split("-")[0] not in ("magface", "adaface", "insightface")
-    }
-    assert set(others.values()) == {InputSpec(mean=127.5, std=127.5)}
+    own = ("magface", "adaface", "insightface")
+    others = {spec for name, spec in specs.items() if not name.startswith(own)}
+    assert others == {InputSpec(mean=127.5, std=127.5)}
     assert all(layout.licence and layout.source and layout.summary for layout in LAYOUTS)
 
 
@@ -235,9 +230,8 @@ def test_a_layout_is_one_row(monkeypatch, found):
     row = replace(LAYOUTS.get("curricularface-ir101"), name="small", arguments=(18,), entries=131)
     monkeypatch.setattr(published, "LAYOUTS", Registry("layout", (row,)))
     published.expected_shapes.cache_clear()
-    state = {
-        key: torch.empty(shape, device="meta") for key, shape in published.expected_shapes("small").items()
-    }
+    shapes = published.expected_shapes("small")
+    state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
     assert found(state).layout is row
     published.expected_shapes.cache_clear()
     assert np.prod(state["output_layer.3.weight"].shape) == 512 * 25088

@@ -48,9 +48,7 @@ def test_tensors_by_name(zipped, wrapper, tmp_path):
 @pytest.mark.parametrize("zipped", [True, False])
 def test_code_is_named_and_not_run(zipped, tmp_path):
     path = saved(tmp_path / "w.pth", {**STATE, "evil": Code(tmp_path / "made")}, zipped=zipped)
-    with pytest.raises(
-        WeightsError, match=r"w\.pth asks for (posix|nt)\.mkdir, .* was not opened: it may run"
-    ):
+    with pytest.raises(WeightsError, match=r"w\.pth asks for (posix|nt)\.mkdir, .* was not opened"):
         read_state(path)
     assert not (tmp_path / "made").exists()
 
@@ -58,7 +56,7 @@ def test_code_is_named_and_not_run(zipped, tmp_path):
 def test_a_plain_pickle_is_not_opened(tmp_path):
     path = tmp_path / "w.pkl"
     path.write_bytes(pickle.dumps(Code(tmp_path / "made")))
-    with pytest.raises(WeightsError, match="is no checkpoint of plain tensors and was not opened"):
+    with pytest.raises(WeightsError, match="is no checkpoint of plain tensors"):
         read_state(path)
     assert not (tmp_path / "made").exists()
 
@@ -77,11 +75,16 @@ def other_zip(path: Path) -> None:
         file.writestr("x.txt", "no tensors")
 
 
+def npz(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, a=np.zeros(3))
+
+
 @pytest.mark.parametrize(
     "write",
     [
         other_zip,
-        lambda path: np.savez(path.open("wb"), a=np.zeros(3)),
+        npz,
         lambda path: path.write_text("hello world"),
         lambda path: path.write_text("<!DOCTYPE html><html>the download page</html>"),
         lambda path: path.write_bytes(b"\x00" * 100),
@@ -126,8 +129,9 @@ def lightning(monkeypatch):
     module.ModelCheckpoint = ModelCheckpoint
     for name in ("pytorch_lightning", module.__name__):
         monkeypatch.setitem(sys.modules, name, module)
+    before = torch.serialization.get_safe_globals()
     yield ModelCheckpoint
-    assert torch.serialization.get_safe_globals() == []
+    assert torch.serialization.get_safe_globals() == before
 
 
 def test_classes_of_a_trainer_are_passed_over(lightning, monkeypatch, tmp_path):
@@ -161,6 +165,6 @@ def test_without_safetensors_the_extra_is_named(tmp_path, monkeypatch):
     (tmp_path / "w.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     with pytest.raises(
-        MissingDependencyError, match=r"safetensors is needed to read .*pip install 'fiqa\[lab\]'"
+        MissingDependencyError, match=r"safetensors is needed to read a .safetensors file: pip"
     ):
         read_state(tmp_path / "w.safetensors")

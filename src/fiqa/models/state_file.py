@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -75,16 +74,14 @@ def _checkpoint(path: Path) -> Any:
         known = _stand_ins(path) if zipped else []
         with torch.serialization.safe_globals(known):
             return torch.load(path, map_location="cpu", mmap=zipped, weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # torch raises whatever the broken place leads to
         if asked := re.search(r"GLOBAL (\S+)", str(error)):
             raise WeightsError(
                 f"{path} asks for {asked[1]}, which no plain tensors do, and was not opened: it may run "
                 f"code; fetch it again from its publisher"
             ) from error
-        raise WeightsError(f"{path} is no checkpoint of plain tensors and was not opened") from error
-    except Exception as error:  # torch raises whatever the broken place leads to
         cut = isinstance(error, EOFError) or re.search("EOF|central directory", str(error))
-        what = "cut short" if cut else "no checkpoint"
+        what = "cut short" if cut else "no checkpoint of plain tensors"
         raise WeightsError(f"{path} is {what}; fetch it again from its publisher") from error
 
 
