@@ -5,7 +5,7 @@ carry one seeded degradation. Every pair of methods is compared on the crops tha
 rank correlations as CSV and figure, the drop of the mean score under degradation as CSV, and into
 STUDY/six/sheets one contact sheet a method and data set, which show faces and stay there.
 
-    python -m benchmarks.accuracy.six_methods STUDY --few 256    # before the study: lists of crops for FaceQAN
+    python -m benchmarks.accuracy.six_methods STUDY --few 256   # before the study: crops for FaceQAN
     python -m benchmarks.accuracy.six_methods STUDY
 """
 
