@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "models": {"core"},
     "faces": {"core", "models"},
     "methods": {"core", "models", "comparisons"},
+    "explain": {"core", "methods"},
     "train": {"core", "io", "models"},
     "pipeline": {
         *(
@@ -33,6 +34,7 @@ MAY_IMPORT = {
             "models",
             "faces",
             "methods",
+            "explain",
             "train",
             "pipeline",
         )
@@ -49,6 +51,7 @@ THIRD_PARTY = {
     "models": {"numpy", "onnx", "onnxruntime", "pooch", "torch"},
     "faces": {"numpy", "cv2", "onnxruntime"},
     "methods": {"numpy", "torch"},
+    "explain": {"numpy", "PIL", "torch"},
     "train": {"numpy", "torch"},
     "pipeline": {"numpy", "ray"},
     "cli": {"typer", "rich"},
@@ -123,7 +126,8 @@ def test_no_shelf_for_odds_and_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["fiqa", "fiqa.cli", "fiqa.methods", "fiqa.models", "fiqa.faces", "fiqa.io"]
+    "module",
+    ["fiqa", "fiqa.cli", "fiqa.methods", "fiqa.pipeline.explain", "fiqa.models", "fiqa.faces", "fiqa.io"],
 )
 def test_light_imports(module: str) -> None:
     heavy = "{'torch', 'pyarrow', 'scipy', 'sklearn', 'numba', 'matplotlib', 'ray', 'pandas'}"

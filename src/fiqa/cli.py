@@ -43,6 +43,14 @@ console = Console(stderr=True)
 _WORK = "The whole way"
 _STAGES = "Each stage alone, in running order"
 _TABLES = "What is there"
+_SHOWN = (
+    *("name", "gives", "trains", "needs", "range", "licence", "summary"),
+    *("status", "images", "pairs", "missing, where to get it"),
+)
+
+
+benchmark = typer.Typer(no_args_is_help=True, help="Benchmarks and training sets at hand.")
+app.add_typer(benchmark, name="benchmark", rich_help_panel=_TABLES)
 
 
 @app.callback()
@@ -102,6 +110,41 @@ def recognisers(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     from .pipeline.catalogue import recogniser_rows
 
     _table(recogniser_rows(), as_json)
+
+
+@benchmark.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder to look through.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say of each benchmark whether it is complete, what is missing and where to get it.
+
+    Ends with 0 if all that was found is complete, with 1 if something is incomplete or nothing was found.
+    """
+    from .pipeline.benchmark_check import all_complete, check_benchmarks
+
+    holdings = check_benchmarks(folder)
+    _table([holding.to_dict() if as_json else holding.summary() for holding in holdings], as_json)
+    raise typer.Exit(0 if all_complete(holdings) else 1)
+
+
+@app.command(rich_help_panel=_WORK)
+def advise(
+    calibration: Annotated[Path, typer.Option(help="File written by `fiqa calibrate`.")],
+    halve_fnmr: Annotated[bool, typer.Option("--halve-fnmr", help="Half the FNMR of all samples.")] = False,
+    keep: Annotated[str | None, typer.Option(help="Share of samples to keep, such as 95% or 0.95.")] = None,
+    fnmr: Annotated[str | None, typer.Option(help="FNMR to come down to, such as 1% or 0.01.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Where to set the score threshold, what it costs, and whether the data can tell."""
+    from .pipeline.advise import advice_rows, ask
+
+    known, advice = ask(calibration, keep=keep, fnmr=fnmr, halve=halve_fnmr)
+    if as_json:
+        typer.echo(json.dumps(advice.to_dict(), indent=2))
+        return
+    for name, value in advice_rows(known, advice):
+        typer.echo(f"{name:28} {value}")
 
 
 @weights.command("inspect")
@@ -171,8 +214,7 @@ def _parameter(field: Any, hint: Any) -> inspect.Parameter:
     if metadata["argument"]:
         kind: Any = typer.Argument(help=metadata["help"])
     else:
-        flags = [f"--{field.name.replace('_', '-')}", *(["-o"] if field.name == "output" else [])]
-        kind = typer.Option(*flags, help=metadata["help"])
+        kind = typer.Option(f"--{field.name.replace('_', '-')}", *metadata["flags"], help=metadata["help"])
     default = None if field.default is MISSING else field.default
     if field.default is MISSING or many:
         annotation = annotation | None
@@ -214,9 +256,9 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    shown = [key for key in ("name", "gives", "needs", "range", "licence", "summary") if key in rows[0]]
+    shown = [key for key in _SHOWN if key in rows[0]]
     for key in shown:
-        table.add_column(key)
+        table.add_column(key, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(row[key])) for key in shown))
     Console().print(table)

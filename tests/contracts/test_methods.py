@@ -15,7 +15,11 @@ from synthetic import make_embeddings
 
 SCORERS = [row for row in METHODS if row.target]
 LABELLERS = [row for row in METHODS if row.labels_from]
-SMALL = {"ser_fiq": {"passes": 10, "scaling": "plain"}, "faceqan": {"copies": 2, "steps": 2, "epsilon": 0.01}}
+SMALL = {
+    "ser_fiq": {"passes": 10, "scaling": "plain"},
+    "faceqan": {"copies": 2, "steps": 2, "epsilon": 0.01},
+    "froq": {"layers": ["004_batchnorm2d", "008_linear"]},
+}
 
 
 @pytest.fixture(params=SCORERS, ids=lambda row: row.name)

@@ -75,7 +75,7 @@ def make_bed() -> Callable[..., TestBed]:
 
 
 def _rates(accuracy: float) -> Rates:
-    return Rates(accuracy, 0.0123, 0.0321, 0.0456, 0.3)
+    return Rates(accuracy, 0.0123, 0.0321, 0.0456, 0.3, 5 * accuracy)
 
 
 @pytest.fixture(scope="session")
@@ -109,10 +109,10 @@ def report(make_bed) -> Report:
         shifts=(shift,),
         agreements=(agreement(base, optimised),),
         verifications=tuple(
-            Verification("Made-up", name, 100, 3000, 2000, 0, 1e-3, as_given, swapped, p_swapped=p)
-            for name, as_given, swapped, p in (
-                ("none & all", _rates(0.98), _rates(0.95), 1.0),
-                ("exchanged", _rates(0.95), _rates(0.98), 1e-6),
+            Verification("Made-up", name, 100, 3000, 2000, 0, 1e-3, as_given, swapped, *moved)
+            for name, as_given, swapped, moved in (
+                ("none & all", _rates(0.98), _rates(0.95), (9, 3, 1.0)),
+                ("exchanged", _rates(0.95), _rates(0.98), (3, 90, 1e-6)),
             )
         ),
         failures=(Failure("p1/x.jpg", "crop", "no_face", "nothing above 0.8"),),

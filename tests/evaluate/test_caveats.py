@@ -45,7 +45,7 @@ def test_quality_of_few_values() -> None:
 
 def test_a_curve_cut_short() -> None:
     short = replace(MAGFACE, limit=0.99, grid=0.01)
-    assert "no comparison is left beyond" in codes(0.1, convention=short, n_non_mated=2)["short_curve"]
+    assert "too few comparisons are left beyond" in codes(0.1, convention=short, n_non_mated=2)["short_curve"]
 
 
 def test_training_on_the_subjects_of_the_test() -> None:

@@ -111,14 +111,17 @@ def slow_curve(comparisons, quality, convention: Convention, fmr: float, error: 
         gone = {key for _, key in units[:n_gone]}
         names = ("first", "second") if convention.discard == "images" else ("number",)
         kept = [row for row in rows if not any(row[name] in gone for name in names)]
-        if not any(not row["mated"] for row in kept) and convention.threshold == "rederived":
+        non_mated_left = sum(not row["mated"] for row in kept)
+        if convention.threshold == "rederived" and not non_mated_left:
             break
+        if convention.rule == "index" and curve and round(fmr * 10 * (non_mated_left - 1), 9) < 1:
+            break  # dividing the index by ten has come to 0 one step before the target
         threshold = fixed if convention.threshold == "fixed" else slow_threshold(kept, fmr, convention.rule)
         errors, counted = slow_rate(kept, *threshold, error)
         if not counted:
             break
         curve.append((fraction, errors, counted))
-    return curve
+    return [*curve, (1.0, 0, 0)] if convention.closed else curve
 
 
 def assert_same(curve: EdcCurve, slow: list[tuple]) -> None:
@@ -126,7 +129,7 @@ def assert_same(curve: EdcCurve, slow: list[tuple]) -> None:
     assert curve.discard_fraction == pytest.approx(fractions, abs=1e-12)
     assert curve.n_errors.tolist() == errors.tolist()
     assert curve.n_kept.tolist() == counted.tolist()
-    assert np.array_equal(curve.error_rate, errors / counted)
+    assert np.array_equal(curve.error_rate, errors / np.maximum(counted, 1))
 
 
 def made_up(seed: int, *, levels: int = 6):
@@ -194,6 +197,10 @@ def test_worked_vector() -> None:
     assert curve.n_errors.tolist() == [2, 1, 1, 0]
     assert curve.n_kept.tolist() == [6, 4, 3, 1]
     assert (curve.threshold, curve.n_units, curve.error) == (0.5, 6, "fnmr")
+    closed = edc(comparisons, quality, threshold=0.5, convention=CONVENTIONS.load("fiqat"))
+    assert closed.discard_fraction.tolist() == pytest.approx([0, 1 / 3, 1 / 2, 5 / 6, 1])
+    assert closed.error_rate.tolist() == pytest.approx([1 / 3, 1 / 4, 1 / 3, 0, 0])
+    assert areas(closed, limit=0.5).raw == areas(curve, limit=0.5).raw
 
 
 def test_a_pair_is_as_good_as_its_worse_sample() -> None:

@@ -9,7 +9,7 @@ from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.types import EmbeddingSet, SampleSet
 from fiqa.evaluate import non_mated
 from fiqa.evaluate.error_rates import fmr_at, threshold_at_fmr
-from fiqa.evaluate.non_mated import HighestScores, threshold_among_all
+from fiqa.evaluate.non_mated import HighestScores, threshold_among_all, threshold_among_blocks
 from synthetic import make_samples
 
 
@@ -72,3 +72,29 @@ def test_refusals() -> None:
         threshold_among_all(embeddings, SampleSet(samples.sample_ids, np.full(6, "p")), fmr=0.1)
     with pytest.raises(DataError, match="samples: 1 of 6 ids are missing"):
         threshold_among_all(embeddings, samples.at(samples.sample_ids[1:]), fmr=0.1)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.floats(-1, 1, width=32), max_size=6), min_size=1, max_size=6),
+    st.sampled_from([1e-4, 0.05, 0.3, 0.9]),
+)
+def test_threshold_of_blocks_is_that_of_the_whole(blocks, fmr) -> None:
+    scores = np.array([score for block in blocks for score in block], dtype=np.float32)
+    if not scores.size:
+        with pytest.raises(DataError, match="no non-mated comparison"):
+            threshold_among_blocks(blocks, fmr=fmr)
+        return
+    found = threshold_among_blocks([np.array(block, dtype=np.float32) for block in blocks], fmr=fmr)
+    assert found.threshold == threshold_at_fmr(scores, fmr)
+    assert found.fmr == fmr_at(scores, found.threshold)
+    assert found.n_non_mated == scores.size
+
+
+def test_blocks_that_cannot_be_walked_again() -> None:
+    with pytest.raises(DataError, match="met 0 of 1 similarities it should"):
+        threshold_among_blocks((np.array([0.1, 0.7]) for _ in range(1)), fmr=0.1)
+    with pytest.raises(DataError, match="non-mated similarity must be finite"):
+        threshold_among_blocks([[0.1, np.nan]], fmr=0.1)
+    with pytest.raises(SettingsError, match="fmr must lie inside"):
+        threshold_among_blocks([[0.1]], fmr=0.0)

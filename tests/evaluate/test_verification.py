@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from math import comb
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from fiqa.core.errors import DataError
 from fiqa.core.types import ComparisonScores, PairSet
-from fiqa.evaluate.error_rates import verification_accuracy
 from fiqa.evaluate.verification import Verification, verify
 
 
@@ -31,44 +31,68 @@ def test_by_hand() -> None:
     assert found.as_given.threshold == pytest.approx(0.2, abs=1e-6)
     assert (found.n_images, found.n_mated, found.n_non_mated, found.n_dropped) == (7, 3, 3, 2)
     assert (found.benchmark, found.recogniser, found.fmr) == ("list", "made-up", 0.4)
-    assert found.swapped.accuracy < found.as_given.accuracy
-    assert found.warnings == ()
+    assert (found.only_as_given, found.only_swapped) == (1, 0)
+    assert found.as_given.separation == pytest.approx(
+        (2 / 3 - 0.55 / 3) / np.sqrt((np.var([0.9, 0.8, 0.3]) + np.var([0.1, 0.2, 0.25])) / 2)
+    )
 
 
-def worse(count: int) -> list[float]:
-    """Similarities of ten folds in which so many non-mated pairs are accepted."""
-    return [0.1 if row % 2 else 0.9 for row in range(20 - 2 * count)] + [0.9] * (2 * count)
+def spread(gap: float, seed: int = 0) -> list[float]:
+    """Similarities in ten folds whose two kinds lie so far apart, one fold somewhat more than another."""
+    rng = np.random.default_rng(seed)
+    return [(gap if row % 2 == 0 else 0) + one for row, one in enumerate(rng.normal(size=20))]
 
 
-@pytest.mark.parametrize("count", [0, 1, 4, 5])
-def test_a_swap_warns_when_it_puts_more_pairs_right_than_chance(count) -> None:
-    found = verify("list", compared(worse(count)), compared(worse(0)), fmr=0.1)
-    assert found.p_swapped == pytest.approx(0.5**count)
-    assert bool(found.warnings) == (count == 5)
-    if found.warnings:
-        assert found.warnings[0] == (
-            "made-up on list: exchanging red and blue raises the accuracy from 75.00% to 100.00% (p = 0.03): "
-            "the crops or the contract seem to have red and blue exchanged"
-        )
-    back = verify("list", compared(worse(0)), compared(worse(count)), fmr=0.1)
-    assert back.p_swapped == 1
+def margins(similarity) -> np.ndarray:
+    """How far each pair lies on its right side, by loops."""
+    mated, other = similarity[::2], similarity[1::2]
+    high, low = sum(mated) / len(mated), sum(other) / len(other)
+    variances = [
+        sum((one - mean) ** 2 for one in kind) / len(kind) for kind, mean in ((mated, high), (other, low))
+    ]
+    unit = (sum(variances) / 2) ** 0.5
+    signs = [1, -1] * len(mated)
+    return np.array(
+        [sign * (one - (high + low) / 2) / unit for sign, one in zip(signs, similarity, strict=True)]
+    )
+
+
+def test_separation_and_its_probability_against_loops() -> None:
+    near, far = spread(1.0, seed=1), spread(1.2, seed=5)
+    found = verify("list", compared(near), compared(far), fmr=0.1)
+    assert found.as_given.separation == pytest.approx(2 * margins(near).mean(), rel=1e-5)
+    assert found.swapped.separation == pytest.approx(2 * margins(far).mean(), rel=1e-5)
+    folds = [(margins(far) - margins(near))[row : row + 2].mean() for row in range(0, 20, 2)]
+    expected = ttest_1samp(folds, 0, alternative="greater").pvalue
+    assert found.p_swapped == pytest.approx(expected, rel=1e-4)
+    assert 0.1 < found.p_swapped < 0.9
+
+
+def test_exchanged_colours_warn_one_way_alone() -> None:
+    near, far = compared(spread(1)), compared([one / 10 for one in spread(50)])
+    found = verify("list", near, far, fmr=0.1)
+    assert found.p_swapped < 0.01
+    assert found.warnings[0].startswith("made-up on list: exchanging red and blue sets mated and non-mated")
+    assert found.warnings[0].endswith("the crops or the contract seem to have red and blue exchanged")
+    back = verify("list", far, near, fmr=0.1)
+    assert back.p_swapped > 0.99
     assert back.warnings == ()
+    assert (back.as_given, back.only_as_given) == (found.swapped, found.only_swapped)
+    same = verify("list", near, near, fmr=0.1)
+    assert (same.p_swapped, same.only_as_given, same.only_swapped) == (1, 0, 0)
+    assert same.warnings == ()
 
 
-def test_the_probability_against_a_sum_over_pairs(rng) -> None:
-    given, swapped = (compared(rng.normal(size=60)) for _ in range(2))
-    right = []
-    for one in (given, swapped):
-        thresholds = verification_accuracy(one).thresholds
-        right.append([(s >= thresholds[row // 2]) == (row % 2 == 0) for row, s in enumerate(one.similarity)])
-    gained = sum(b and not a for a, b in zip(*right, strict=True))
-    differing = sum(a != b for a, b in zip(*right, strict=True))
-    expected = sum(comb(differing, k) for k in range(gained, differing + 1)) / 2**differing
-    assert verify("list", given, swapped, fmr=0.1).p_swapped == pytest.approx(expected)
+def test_a_better_separation_with_a_lower_accuracy_is_no_warning() -> None:
+    found = verify("list", compared(spread(1)), compared(spread(2)), fmr=0.1)
+    rates = replace(found.as_given, accuracy=0.9), replace(found.swapped, accuracy=0.89)
+    assert not replace(found, p_swapped=1e-9, as_given=rates[0], swapped=rates[1]).warnings
+    assert replace(found, p_swapped=1e-9, as_given=rates[0], swapped=rates[0]).warnings
+    assert not replace(found, p_swapped=0.02, as_given=rates[1], swapped=rates[0]).warnings
 
 
 def test_there_and_back_through_json() -> None:
-    found = verify("list", compared(worse(5)), compared(worse(0)), fmr=0.1)
+    found = verify("list", compared(spread(1)), compared(spread(5)), fmr=0.1)
     values = json.loads(json.dumps(found.to_dict()))
     assert values["warnings"] == list(found.warnings)
     assert Verification.from_dict({**values, "provenance": {}}) == found
@@ -80,7 +104,10 @@ def test_there_and_back_through_json() -> None:
 
 
 def test_what_cannot_be_verified_is_told() -> None:
+    one = compared(spread(1))
     with pytest.raises(DataError, match="the same pairs twice"):
-        verify("list", compared(worse(0)), compared(worse(0)[:-2]), fmr=0.1)
+        verify("list", one, compared(spread(1)[:-2]), fmr=0.1)
     with pytest.raises(DataError, match="two folds or more"):
-        verify("list", compared(worse(0), folds=False), compared(worse(0), folds=False), fmr=0.1)
+        verify("list", compared(spread(1), folds=False), compared(spread(1), folds=False), fmr=0.1)
+    with pytest.raises(DataError, match="all pairs of a kind are equally similar by made-up"):
+        verify("list", one, compared([0.9, 0.1] * 10), fmr=0.1)

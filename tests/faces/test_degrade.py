@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+
 import cv2
 import numpy as np
 import pytest
 
 from fiqa.core.errors import DataError, SettingsError
-from fiqa.faces.degrade import DEGRADATIONS, degrade, draw_degradations
+from fiqa.faces.degrade import DEGRADATIONS, degradation_digest, degrade, draw_degradation
+from fiqa.io.samples import find_images
 
 KINDS = DEGRADATIONS.names[1:]
 
@@ -107,27 +110,58 @@ def test_bad_settings_are_refused(settings, error, message, rng):
         degrade(given["image"], given["kind"], severity=given["severity"], rng=rng)
 
 
-def test_drawn_degradations(rng):
-    kinds, severities = draw_degradations(6000, rng, share=0.6)
+def draws(count, **settings):
+    return [draw_degradation(f"s{row}", **{"seed": 0, **settings}) for row in range(count)]
+
+
+def test_drawn_degradations():
+    found = draws(6000, share=0.6)
+    kinds, severities = (np.array([getattr(draw, name) for draw in found]) for name in ("kind", "severity"))
     untouched = kinds == "none"
     assert untouched.mean() == pytest.approx(0.4, abs=0.03)
     np.testing.assert_array_equal(severities[untouched], 0)
     assert severities[~untouched].min() > 0
     assert severities.max() <= 1
+    assert severities[~untouched].mean() == pytest.approx(0.5, abs=0.02)
     names, counts = np.unique(kinds[~untouched], return_counts=True)
     assert set(names) == set(KINDS)
     assert counts.min() > 500
 
 
-def test_draws_at_the_ends_of_the_share(rng):
-    assert (draw_degradations(50, rng, share=0)[0] == "none").all()
-    assert (draw_degradations(50, rng, share=1)[0] != "none").all()
-    assert draw_degradations(0, rng)[0].shape == (0,)
+def test_a_draw_worked_by_hand():
+    """SHA-256 of '1 Ada/Ada_0001.jpg', four numbers of eight bytes each."""
+    words = np.frombuffer(hashlib.sha256(b"1 Ada/Ada_0001.jpg").digest(), ">u8").astype(object)
+    draw = draw_degradation("Ada/Ada_0001.jpg", seed=1)
+    assert draw.kind == KINDS[words[1] % 6] == "down_up"
+    assert draw.severity == pytest.approx((words[2] + 1) / 2**64, abs=1e-15)
+    assert draw.seed == words[3]
+
+
+def test_a_larger_share_adds_to_a_smaller_one():
+    few, more, all_of_them = draws(300, share=0.3), draws(300, share=0.7), draws(300)
+    assert all(one in (other, whole) for one, other, whole in zip(more, few, all_of_them, strict=True))
+    assert all(few[row] == more[row] for row in range(300) if few[row].kind != "none")
+
+
+def test_draws_at_the_ends_of_the_share():
+    assert {draw.kind for draw in draws(50, share=0.0)} == {"none"}
+    assert "none" not in {draw.kind for draw in draws(50, share=1.0)}
     with pytest.raises(SettingsError, match=r"share must be in \[0, 1\], got 2"):
-        draw_degradations(3, rng, share=2)
+        draws(3, share=2)
 
 
-def test_draws_repeat_with_their_seed():
-    first, second = (draw_degradations(20, np.random.default_rng(5)) for _ in range(2))
-    np.testing.assert_array_equal(first[0], second[0])
-    np.testing.assert_array_equal(first[1], second[1])
+def test_the_digest_tells_lists_apart_and_not_orders():
+    names = [f"s{row}" for row in range(30)]
+    whole = degradation_digest(names, seed=0)
+    assert whole == "e7f82be7dd781c1e9a9d51921b072fd56b585611f9ecdc0ce43be9d886965e8f"
+    assert degradation_digest(reversed(names), seed=0) == whole
+    assert len({whole, degradation_digest(names, seed=1), degradation_digest(names[1:], seed=0)}) == 3
+    assert degradation_digest(names, seed=0, share=0.5) != whole
+
+
+@pytest.mark.data
+def test_degraded_lfw_is_the_same_everywhere(data_root):
+    samples = find_images(data_root / "data" / "lfw" / "images")
+    assert len(samples) == 13_233
+    digest = degradation_digest(samples.sample_ids.tolist(), seed=1)
+    assert digest == "3ab359be6abde3e2fa7545289e83be64045c986125f0c9482d3eea755fdaac05"

@@ -9,6 +9,7 @@ from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.types import PairSet
 from fiqa.io.pairlists import PAIR_LISTS, read_pairlist
 from fiqa.io.samples import find_images
+from fiqa.io.store import write_pairs
 
 LFW = "2\t1\nAda\t1\t4\nAda\t2\tBob_Ray\t13\nBob_Ray\t13\t2\nAda\t1\tBob_Ray\t2\n"
 
@@ -58,6 +59,14 @@ def test_lfw_view_1_with_and_without_its_count(tmp_path: Path, header: str) -> N
         (LFW.replace("\t4", "\tfour"), r"line 2 must be 'name i j'"),
         (LFW.replace("Ada\t1\t4", "Ada\t1\t1"), "a sample is paired with itself at row 0"),
         ("ten\t300\n" + LFW, "line 1 must be the counts 'folds size' or 'size'"),
+        (
+            LFW.replace("Ada\t1\t4", "Ada\t0\t4"),
+            r"line 2 must be .*, images counted from 1, got 'Ada\\t0\\t4'",
+        ),
+        (
+            "2\t1\nAda\t1\t2\nAda\t1\t3\nAda\t1\tBob\t1\nAda\t1\tBob\t2\n",
+            "fold 1 must hold 1 mated pairs of 2, got 2",
+        ),
         ("0\t0\n", "holds no pairs"),
         ("\n", "is empty"),
     ],
@@ -66,6 +75,12 @@ def test_malformed_lfw(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         read_pairlist(f"lfw:{write(tmp_path / 'pairs.txt', text)}")
     assert str(caught.value).count("pairs.txt") == 1
+
+
+@pytest.mark.parametrize("kind", ["xqlfw", "degraded-lfw"])
+def test_lists_in_the_form_of_lfw(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / "xqlfw_pairs.txt", LFW)
+    assert named(read_pairlist(f"{kind}:{path}")) == named(read_pairlist(f"lfw:{path}"))
 
 
 def make_cfp(root: Path) -> Path:
@@ -105,6 +120,10 @@ def test_malformed_cfp(tmp_path: Path) -> None:
         write(protocol / "Split" / "FP" / "02" / "same.txt", f"1,2\n{text}\n")
         with pytest.raises(DataError, match=rf"same\.txt: line 2 must be two image numbers .*, got '{text}'"):
             read_pairlist(f"cfp-fp:{tmp_path}")
+    (protocol / "Split" / "FP" / "02").rename(protocol / "Split" / "FP" / "03")
+    with pytest.raises(DataError, match=r"FP: folds must be 01 to 02, got \['01', '03'\]"):
+        read_pairlist(f"cfp-fp:{tmp_path}")
+    (protocol / "Split" / "FP" / "03").rename(protocol / "Split" / "FP" / "02")
     (protocol / "Split" / "FP" / "01" / "same.txt").unlink()
     with pytest.raises(DataError, match=r"same\.txt cannot be read"):
         read_pairlist(f"cfp-fp:{tmp_path}")
@@ -126,6 +145,7 @@ def test_cplfw(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
+        ("a.jpg 1\nb.jpg 1\nb.jpg 0\na.jpg 0\n", r"c\.txt: pairs must be mated or non-mated, not both: a"),
         ("a.jpg 1\nb.jpg 0\n", r"line 3 must be of the same kind as the line before \(1\), got 'b\.jpg 0'"),
         ("a.jpg 1\nb.jpg 2\n", "line 3 must be 'image.jpg 0' or 'image.jpg 1'"),
         ("a.jpg 1\nb.jpg\n", "line 3 must be"),
@@ -138,6 +158,87 @@ def test_malformed_cplfw(tmp_path: Path, rows: str, message: str) -> None:
         read_pairlist(f"cplfw:{write(tmp_path / 'c.txt', 'name same_person' + chr(10) + rows)}")
 
 
+def test_cplfw_without_a_heading(tmp_path: Path) -> None:
+    path = write(tmp_path / "pairs_CPLFW.txt", "Ada_1.jpg\t1\nAda_2.jpg\t1\n")
+    assert named(read_pairlist(f"cplfw:{path}")) == [("Ada_1.jpg", "Ada_2.jpg", True)]
+
+
+def calfw(flags: list[int]) -> str:
+    return "".join(f"A_{row:04}.jpg {flag}\nB_{row:04}.jpg {flag}\n" for row, flag in enumerate(flags))
+
+
+def test_calfw(tmp_path: Path) -> None:
+    pairs = read_pairlist(f"calfw:{write(tmp_path / 'pairs_CALFW.txt', calfw([1, 1, 2, 2, 0, 0, 0, 0]))}")
+    assert named(pairs)[0] == ("A_0000.jpg", "B_0000.jpg", True)
+    assert pairs.mated.tolist() == [True] * 4 + [False] * 4
+    assert pairs.folds is not None
+    assert pairs.folds.tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+    assert read_pairlist(f"calfw:{write(tmp_path / 'c.txt', calfw([1, 0]))}").folds is None
+
+
+def test_malformed_calfw(tmp_path: Path) -> None:
+    for text, message in (
+        (calfw([1, 3, 0]), r"folds must be 1 to 3, without mated pairs: 2"),
+        (calfw([11]), r"line 1 must be 'image\.jpg 0' or 'image\.jpg 1\.\.10', got 'A_0000\.jpg 11'"),
+        ("A.jpg 1\nB.jpg 2\n", r"line 2 must be of the same kind as the line before \(1\)"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_pairlist(f"calfw:{write(tmp_path / 'pairs_CALFW.txt', text)}")
+
+
+@pytest.mark.parametrize("form", ["{a} {b} {flag}", "{flag} {a} {b}"])
+def test_agedb(tmp_path: Path, form: str) -> None:
+    rows = [
+        (f"{2 * row:05}.jpg", f"{2 * row + 1:05}.jpg", 1 if row % 2 else -(row % 4) // 2) for row in range(20)
+    ]
+    text = "\n".join(form.format(a=a, b=b, flag=flag) for a, b, flag in rows)
+    pairs = read_pairlist(f"agedb-30:{write(tmp_path / 'agedb_30.txt', text)}")
+    assert named(pairs) == [(a, b, flag == 1) for a, b, flag in rows]
+    assert pairs.folds is not None
+    assert pairs.folds.tolist() == [row // 2 for row in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a b 1\n" * 9, "ten folds of equal size need a multiple of 10 lines, got 9"),
+        ("a b 1\n" * 9 + "1 a b\n", "line 10 must be 'image image flag' like the first one, .*got '1 a b'"),
+        (
+            "1 a b\n" * 9 + "2 a b\n",
+            r"line 10 must be 'flag image image' like the first one, flag 1 \(mated\)",
+        ),
+        ("a b\n" * 10, "line 1 must be 'image image flag'"),
+    ],
+)
+def test_malformed_agedb(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_pairlist(f"agedb-30:{write(tmp_path / 'agedb_30.txt', text)}")
+
+
+def test_repeated_pairs_are_kept_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "first,second,mated\na,b,1\nc,d,0\nb,a,1\na,b,1\n"
+    pairs = read_pairlist(f"csv:{write(tmp_path / 'p.csv', text)}")
+    assert len(pairs) == 4
+    assert "2 pairs occur twice and count twice, a with b, a with b" in caplog.text
+
+
+def test_tables_of_pairs(tmp_path: Path) -> None:
+    pairs = read_pairlist(f"csv:{write(tmp_path / 'p.csv', 'first,second,mated,fold' + chr(10) + 'b,a,1,3')}")
+    write_pairs(tmp_path / "p.parquet", pairs)
+    again = read_pairlist(f"parquet:{tmp_path / 'p.parquet'}")
+    assert named(again) == named(pairs)
+    assert again.folds is not None
+    assert again.folds.tolist() == [3]
+    for text, message in (
+        ("first,second,mated\n", r"p\.csv holds no pairs"),
+        ("first,second,mated\na,b,1\na,b\n", "3 cells expected, other counts at lines 3"),
+        ("first,second,mated,fold\na,b,1,\n", "fold must be a number, got '' at lines 2"),
+        ("first,second\na,b\n", "has no column 'mated'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_pairlist(f"csv:{write(tmp_path / 'p.csv', text)}")
+
+
 def test_csv(tmp_path: Path) -> None:
     pairs = read_pairlist(f"csv:{write(tmp_path / 'p.csv', 'first,second,mated,fold' + chr(10) + 'b,a,1,3')}")
     assert named(pairs) == [("b", "a", True)]
@@ -146,7 +247,10 @@ def test_csv(tmp_path: Path) -> None:
 
 
 def test_kinds_and_specs() -> None:
-    assert PAIR_LISTS.names == ("lfw", "cfp-ff", "cfp-fp", "cplfw", "csv", "parquet")
+    assert PAIR_LISTS.names == (
+        *("lfw", "xqlfw", "degraded-lfw", "cfp-ff", "cfp-fp", "cplfw", "calfw", "agedb-30"),
+        *("ijb-b", "ijb-c", "bin", "csv", "parquet"),
+    )
     assert all(callable(entry.load()) for entry in PAIR_LISTS)
     with pytest.raises(SettingsError, match="no pair list is named 'cfp'; did you mean cfp-fp or cfp-ff"):
         read_pairlist("cfp:x")

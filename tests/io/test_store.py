@@ -167,7 +167,7 @@ def test_malformed_comparisons(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"c\.csv: pairs: a sample is paired with itself at row 1"):
         store.read_comparisons(path)
     path.write_text("first,second,mated,similarity\na,b,1,nan\n")
-    with pytest.raises(DataError, match=r"c\.csv: similarity must be finite"):
+    with pytest.raises(DataError, match=r"c\.csv: similarity must be a finite number, got 'nan' at lines 2"):
         store.read_comparisons(path)
     path.write_text("first,second,similarity\na,b,1\n")
     with pytest.raises(DataError, match=r"c\.csv has no column 'mated'"):

@@ -97,6 +97,26 @@ def test_a_negative_base_keeps_its_sign_for_every_exponent():
         assert score == pytest.approx(-1)
 
 
+def test_noise_and_steps_are_in_pixels_whatever_a_channel_is_divided_by():
+    """Two recognisers that are one function of the pixels; the second divides each channel by a number."""
+    std, n_values = (50.0, 100.0, 200.0), 3 * 8 * 8
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain, divided = nn.Linear(n_values, 4), nn.Linear(n_values, 4)
+    with torch.no_grad():
+        divided.bias.copy_(plain.bias)
+        divided.weight.copy_(plain.weight * torch.tensor(std).repeat_interleave(64) / 100)
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    scores = [
+        FaceQan(
+            TorchRecogniser("linear", InputSpec(size=8, mean=10, std=one), module=chain(nn.Flatten(), layer)),
+            epsilon=0.05,
+        ).score(FaceCrops(images))
+        for one, layer in ((100.0, plain), (std, divided))
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-3)
+
+
 def test_batches_do_not_matter(crops, monkeypatch):
     whole = FaceQan(tiny_recogniser(), copies=3).score(crops)
     monkeypatch.setattr(faceqan, "_BATCH", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fiqa.core.errors import SettingsError
-from fiqa.methods import METHODS, load_label_source, load_method
+from fiqa.methods import METHODS, load_label_source, load_method, load_objective
 from fiqa.methods.cr_fiqa import CrFiqaLabels
 from fiqa.methods.ser_fiq import SerFiq
 from networks import tiny_recogniser
@@ -16,11 +16,16 @@ def test_rows_say_what_they_stand_for(row):
     assert all([row.summary, row.range, row.licence])
     assert (
         row.gives
-        == {(True, True): "both", (True, False): "scores", (False, True): "labels"}[
-            bool(row.target), bool(row.labels_from)
-        ]
+        == {
+            (True, True): "both",
+            (True, False): "scores",
+            (False, True): "labels",
+            (False, False): "training",
+        }[bool(row.target), bool(row.labels_from)]
     )
-    assert (row.needs == "embeddings") == (not row.target)
+    assert (row.needs == "embeddings") == (row.gives == "labels")
+    assert (row.needs == "training") == (row.gives == "training")
+    assert row.trains or row.gives != "training"
     for target in filter(None, (row.target, row.labels_from)):
         module, _, attribute = target.partition(":")
         assert module.startswith("fiqa.methods.")
@@ -72,6 +77,16 @@ class Plain:
         (
             lambda: load_method("embedding_norm", tiny_recogniser(), settings={"power": 2}),
             "method embedding_norm has no setting 'power'; it has none",
+        ),
+        (lambda: load_method("magface"), "magface scores crops by a trained model alone; train one"),
+        (lambda: load_label_source("magface"), "magface derives no labels; it is trained"),
+        (
+            lambda: load_objective("faceqan"),
+            "faceqan has no objective of its own; .*objectives: ediffiqa, cr_fiqa, pcnet, lightqnet, magface",
+        ),
+        (
+            lambda: load_objective("magface", settings={"longst": 40}),
+            "method magface has no setting 'longst'; it has longest",
         ),
         (lambda: load_label_source("classical"), "classical scores crops and needs no subjects"),
         (

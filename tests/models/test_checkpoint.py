@@ -13,7 +13,7 @@ from torch import nn
 
 from fiqa.core.errors import WeightsError
 from fiqa.models.checkpoint import RegressorRecord, load_regressor, save_regressor, state_digest
-from fiqa.models.regressor import Regressor
+from fiqa.models.regressor import HEADS, Head, Regressor
 from fiqa.models.torch_recogniser import TorchRecogniser
 from networks import SPEC, chain, tiny_recogniser
 
@@ -109,8 +109,50 @@ def test_other_files_are_refused(tmp_path: Path, saved: tuple[Path, Regressor]) 
     with pytest.raises(WeightsError, match="no fiqa-regressor file"):
         load_regressor(tmp_path / "foreign.pt")
     rewrite(saved[0], version=99)
-    with pytest.raises(WeightsError, match="format version 99, this package reads up to 1"):
+    with pytest.raises(WeightsError, match="format version 99, this package reads up to 2"):
         load_regressor(saved[0])
+
+
+def test_a_file_of_version_1_is_a_linear_head_that_learnt_labels(
+    tmp_path: Path, recogniser: TorchRecogniser
+) -> None:
+    spec = {"size": 16, "crop": "arcface", "colour": "rgb", "mean": 127.5, "std": 64.0}
+    old = {
+        "recogniser": "tiny",
+        "recogniser_digest": state_digest(recogniser.module),
+        "spec": spec,
+        "dimension": 8,
+        "label_method": "faceqan",
+        "targets": "rank",
+        "cut": "t3",
+        "settings": {"layers": "last-block"},
+        "validation": {"step": 5},
+        "inputs": {"crops": "ab12"},
+    }
+    state = {f"backbone.{name}": tensor for name, tensor in recogniser.module.state_dict().items()}
+    state |= {"head.weight": torch.full((1, 8), 0.5), "head.bias": torch.ones(1)}
+    torch.save({"format": "fiqa-regressor", "version": 1, "record": old, "state": state}, tmp_path / "r.pt")
+    regressor, record = load_regressor(tmp_path / "r.pt", recogniser=recogniser)
+    assert (record.head, record.objective, record.options) == ("linear", "labels", {})
+    assert record.teacher == "faceqan"
+    images = torch.zeros(2, 3, 16, 16)
+    with torch.inference_mode():
+        expected = 0.5 * recogniser.module(images).sum(dim=1) + 1
+        torch.testing.assert_close(regressor(images), expected)
+
+
+@pytest.mark.parametrize("head", list(HEADS))
+def test_every_head_survives_the_round_trip(tmp_path: Path, recogniser: TorchRecogniser, head: Head) -> None:
+    regressor = Regressor(tiny_recogniser(seed=1).module, 8, head=head).eval()
+    record = replace(record_of(recogniser), head=head, objective="ediffiqa", options={"least": 2})
+    save_regressor(tmp_path / "r.pt", regressor, record=record)
+    loaded, found = load_regressor(tmp_path / "r.pt", recogniser=recogniser)
+    assert found == record
+    assert found.teacher == "ediffiqa on embedding_norm"
+    assert replace(found, label_method="").teacher == "ediffiqa"
+    images = torch.ones(2, 3, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), regressor(images))
 
 
 class Trap:

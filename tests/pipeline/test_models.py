@@ -48,20 +48,25 @@ def redness() -> object:
     return make_model(nodes, weights, input_shape=("n", 3, 8, 8), output_shape=("n", 2))
 
 
+def face(subject: int, number: int) -> str:
+    return f"p{subject:02}/{number}.png"
+
+
 @pytest.fixture
 def coloured(tmp_path: Path) -> Path:
     """Aligned images: red says who it is, blue says nothing; and a pair list with folds beside them."""
     rng = np.random.default_rng(0)
-    names, rows = [], ["first,second,mated,fold"]
+    rows = ["first,second,mated,fold"]
     for subject in range(12):
-        for number in range(2):
-            names.append(f"p{subject:02}/{number}.png")
-            red, blue = 20 * subject + rng.integers(0, 5), rng.integers(0, 256)
-            image = np.full((8, 8, 3), (red, 100, blue), np.uint8)
-            write_image(tmp_path / "faces" / names[-1], image)
-    for subject in range(12):
-        mate, other = names[2 * subject + 1], names[(2 * subject + 7) % 24]
-        rows += [f"{names[2 * subject]},{mate},1,{subject}", f"{names[2 * subject]},{other},0,{subject}"]
+        for number in range(4):
+            colour = (20 * subject + rng.integers(0, 5), 100, rng.integers(0, 256))
+            write_image(tmp_path / "faces" / face(subject, number), np.full((8, 8, 3), colour, np.uint8))
+        for number in range(3):
+            reference, stranger = face(subject, number), face((subject + 4 + number) % 12, number)
+            rows += [
+                f"{reference},{face(subject, number + 1)},1,{subject}",
+                f"{reference},{stranger},0,{subject}",
+            ]
     (tmp_path / "pairs.csv").write_text("\n".join(rows))
     return tmp_path / "faces"
 
@@ -193,12 +198,15 @@ def test_exchanged_colours_are_noticed(coloured: Path, tmp_path: Path) -> None:
     assert right["as_given"]["accuracy"] > 0.9
     assert right["swapped"]["accuracy"] < 0.8
     assert right["as_given"]["fnmr"] == right["as_given"]["equal_error_rate"] == 0
-    assert (right["n_images"], right["n_mated"], right["n_non_mated"], right["fmr"]) == (24, 12, 12, 0.1)
+    assert (right["n_images"], right["n_mated"], right["n_non_mated"], right["fmr"]) == (48, 36, 36, 0.1)
     assert right["warnings"] == right["failures"] == []
     assert right["provenance"]["kind"] == "verification"
     wrong = verified(coloured, card(tmp_path, 'size = 8\ncolour = "bgr"'), fmr=0.1)
     assert (wrong["as_given"], wrong["swapped"]) == (right["swapped"], right["as_given"])
-    assert "redness on csv: exchanging red and blue raises the accuracy" in wrong["warnings"][0]
+    assert (
+        "redness on pairs.csv: exchanging red and blue sets mated and non-mated pairs further apart"
+        in wrong["warnings"][0]
+    )
     assert not list(tmp_path.glob(".parts-*"))
 
 
@@ -209,8 +217,8 @@ def test_only_what_the_list_names_is_embedded_and_failures_are_kept(coloured: Pa
     assert [(item["sample_id"], item["reason"]) for item in found["failures"]] == [
         ("p11/1.png", "not_an_image")
     ]
-    assert found["n_dropped"] == 2
-    assert found["n_mated"] + found["n_non_mated"] == 22
+    assert found["n_dropped"] == 2 + 1 + 1  # twice a mate, once a reference, once a stranger
+    assert found["n_mated"] + found["n_non_mated"] == 72 - 4
 
 
 @pytest.mark.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import pickle
 import shutil
@@ -20,6 +21,7 @@ from fiqa.cli import app
 from fiqa.core.errors import DataError, SettingsError, WeightsError
 from fiqa.io.crops import CropFolder
 from fiqa.io.store import read_embeddings, read_failures, read_scores, write_scores
+from packed import write_bin
 
 pytestmark = pytest.mark.faces
 
@@ -38,7 +40,7 @@ def table(path: Path) -> list[dict[str, str]]:
 def work(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Crops, embeddings, base labels and optimised labels of the photographs."""
     folder = tmp_path_factory.mktemp("work")
-    fiqa("crop", photos, "-o", folder / "crops", "--degrade", "0.5", "--seed", "3")
+    fiqa("crop", photos, "-o", folder / "crops", "--degrade", "0.5", "--seed", "0")
     fiqa("embed", folder / "crops", "-o", folder / "emb", "--recogniser", "sface")
     fiqa("label", folder / "emb", "-o", folder / "labels.parquet", "--method", "sdd_fiqa", "--seed", "0")
     fiqa(
@@ -116,6 +118,51 @@ def test_training_and_scoring_with_the_model(work: Path, tmp_path: Path) -> None
     fiqa("score", work / "crops", "-o", tmp_path / "s.parquet", "--model", tmp_path / "regressor")
     scores, labels = read_scores(tmp_path / "s.parquet"), read_scores(work / "optimised.parquet")
     assert np.corrcoef(scores.values, labels.at(scores.sample_ids))[0, 1] > 0.4
+
+
+def test_training_by_the_objective_of_a_method(work: Path, tmp_path: Path) -> None:
+    fiqa(
+        *("train", work / "crops", "--objective", "pcnet", "--embeddings", work / "emb"),
+        *("--option", "samples_per_subject=5", "--option", "scaling=raw", "-o", tmp_path / "pcnet"),
+        *("--epochs", 6, "--batch-size", 10, "--validation-fraction", "0.17"),
+    )
+    header = json.loads((tmp_path / "pcnet" / "header.json").read_text())["provenance"]
+    assert set(header["inputs"]) == {"crops", "embeddings"}
+    assert header["settings"]["option"] == ["samples_per_subject=5", "scaling=raw"]
+    fiqa("score", work / "crops", "-o", tmp_path / "s.parquet", "--model", tmp_path / "pcnet")
+    fiqa("label", work / "emb", "-o", tmp_path / "m.parquet", "--method", "mated_similarity")
+    scores, similarity = read_scores(tmp_path / "s.parquet"), read_scores(tmp_path / "m.parquet")
+    assert scores.values.min() > 0
+    assert scores.values.max() < 1
+    assert np.corrcoef(scores.at(similarity.sample_ids), similarity.values)[0, 1] > 0.4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give --labels to learn or the --objective of a method"),
+        (["--labels", "{labels}", "--embeddings", "{emb}"], "--embeddings are for an --objective"),
+        (["--labels", "{labels}", "--option", "theta=0.1"], "--option and --embeddings are for an"),
+        (["--objective", "pcnet"], "objective pcnet needs embeddings; give --embeddings"),
+        (["--objective", "ediffiqa", "--embeddings", "{emb}"], "ediffiqa needs labels; give --labels"),
+        (["--objective", "magface", "--labels", "{labels}"], "magface does not use labels"),
+        (["--objective", "magface", "--loss", "l1"], "--loss and --targets are for labels"),
+        (["--objective", "magface", "--targets", "rank"], "--loss and --targets are for labels"),
+        (["--objective", "magface", "--head", "mlp"], "magface trains a head norm, got 'mlp'"),
+        (["--objective", "magface", "--option", "longest"], "takes NAME=VALUE, got 'longest'"),
+        (["--objective", "magface", "--option", "longest=9"], "longest must be a number above 10"),
+        (["--objective", "magface", "--option", "longest=far"], "longest must be a number above 10"),
+        (["--objective", "magfase"], "did you mean magface"),
+        (["--objective", "sdd_fiqa"], "sdd_fiqa has no objective of its own"),
+    ],
+)
+def test_settings_of_training_that_do_not_go_together(
+    words: list[str], message: str, work: Path, tmp_path: Path
+) -> None:
+    places = {"labels": work / "labels.parquet", "emb": work / "emb"}
+    with pytest.raises(SettingsError, match=message):
+        fiqa("train", work / "crops", "-o", tmp_path / "r", *(word.format(**places) for word in words))
+    assert not list(tmp_path.iterdir())
 
 
 def test_evaluate_writes_the_report(work: Path, tmp_path: Path) -> None:
@@ -311,3 +358,59 @@ def test_published_pickles_in_and_out(mode: str, work: Path, tmp_path: Path) -> 
     assert sorted(out.values()) == sorted(published["quality"].values())
     assert set(out) == set(names)
     assert out != published["quality"]
+
+
+def test_degraded_crops_depend_on_seed_and_name_alone(photos: Path, tmp_path: Path) -> None:
+    for subject in ("s1", "s4"):
+        shutil.copytree(photos / subject, tmp_path / "two" / subject)
+    shutil.copytree(photos / "s4", tmp_path / "one" / "s4")
+    for source, name in (("two", "a"), ("two", "again"), ("one", "part")):
+        fiqa("crop", tmp_path / source, "-o", tmp_path / name, "--degrade", 1, "--seed", 1)
+    part = CropFolder.open(tmp_path / "part")
+    whole = CropFolder.open(tmp_path / "a")
+    for sample_id in part.samples.sample_ids:
+        content = [(tmp_path / name / f"{sample_id}.png").read_bytes() for name in ("a", "again", "part")]
+        assert len(set(content)) == 1, sample_id
+    rows = np.isin(whole.samples.sample_ids, part.samples.sample_ids)
+    assert 0 < rows.sum() < len(whole)
+    for column in ("degradation", "severity"):
+        np.testing.assert_array_equal(whole.table.column(column)[rows], part.table.column(column))
+    assert "none" not in whole.table.texts("degradation")
+    assert whole.table.numbers("severity").min() > 0
+
+
+def test_a_packed_benchmark_from_end_to_end(work: Path, tmp_path: Path) -> None:
+    """Mated pairs within each subject and non-mated ones across, as insightface packs them."""
+    files = CropFolder.open(work / "crops").samples
+    subjects = files.subject_codes()
+    rows = np.arange(len(files))
+    mated = [(a, b) for a in rows[:-1] for b in rows[a + 1 :] if subjects[a] == subjects[b]][::9]
+    others = [(a, b) for a in rows[:-1] for b in rows[a + 1 :] if subjects[a] != subjects[b]][::97]
+    pairs = [*mated, *others]
+    assert files.paths is not None
+    images = [Path(files.paths[row]).read_bytes() for pair in pairs for row in pair]
+    path = write_bin(tmp_path / "orl.bin", images, [True] * len(mated) + [False] * len(others))
+    fiqa("embed", path, "-o", tmp_path / "emb")
+    fiqa("score", path, "-o", tmp_path / "norm.csv", "--method", "embedding_norm")
+    assert table(tmp_path / "norm.csv")[1]["path"] == f"{path}#000001"
+    fiqa(
+        *("evaluate", "--scores", tmp_path / "norm.csv", "--embeddings", tmp_path / "emb"),
+        *("--pairs", f"bin:{path}", "--fmr", "0.05", "--replicates", 20, "-o", tmp_path / "report"),
+    )
+    (bed,) = json.loads((tmp_path / "report" / "results.json").read_text())["test_beds"]
+    assert (bed["benchmark"], bed["n_mated"], bed["n_non_mated"]) == ("orl.bin", len(mated), len(others))
+    assert bed["n_subjects"] < bed["n_images"] / 2
+    assert bed["accuracy"]["mean"] > 0.8
+
+
+def test_pairs_without_an_embedding_are_refused_or_skipped(work: Path, tmp_path: Path) -> None:
+    names = read_embeddings(work / "emb").sample_ids.tolist()
+    rows = [f"{a},{b},{int(a[:3] == b[:3])}" for a in names[:30] for b in names[30:]]
+    rows += [f"{a},{b},1" for a, b in itertools.pairwise(names[:9])]
+    (tmp_path / "p.csv").write_text("\n".join(["first,second,mated", *rows, "s1/1.png,s9/77.png,0"]))
+    words = ["evaluate", "--scores", work / "labels.parquet", "--embeddings", work / "emb"]
+    words += ["--pairs", f"csv:{tmp_path / 'p.csv'}", "--fmr", "0.05", "--replicates", 0]
+    with pytest.raises(DataError, match=r"neither at hand nor among the failures: s9/77\.png; embed them"):
+        fiqa(*words, "-o", tmp_path / "report")
+    fiqa(*words, "-o", tmp_path / "report", "--absent", "skip")
+    assert (tmp_path / "report" / "report.html").is_file()

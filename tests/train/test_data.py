@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fiqa.core.errors import DataError
-from fiqa.core.types import QualityScores, SampleSet
-from fiqa.train.data import mean_ranks, spearman, split_by_subject, targets_of
+from fiqa.core.types import EmbeddingSet, QualityScores, SampleSet
+from fiqa.train.data import (
+    mean_ranks,
+    rows_to_learn,
+    spearman,
+    split_by_sample,
+    split_by_subject,
+    targets_of,
+)
 
 
 def samples_of(subjects: list[int]) -> SampleSet:
@@ -21,6 +28,7 @@ def test_targets_follow_the_samples_and_span_zero_to_one() -> None:
     labels = QualityScores(np.array(["a", "b", "c", "d", "e"]), np.array([2.0, 6.0, 3.0, 3.0, 99.0]), "m")
     np.testing.assert_array_equal(targets_of(labels, samples, scaling="minmax"), [0.25, 0, 0.25, 1])
     np.testing.assert_allclose(targets_of(labels, samples, scaling="rank"), [0.5, 0, 0.5, 1])
+    np.testing.assert_array_equal(targets_of(labels, samples, scaling="native"), [3, 2, 3, 6])
 
 
 def test_samples_without_a_label_are_named() -> None:
@@ -29,7 +37,7 @@ def test_samples_without_a_label_are_named() -> None:
         targets_of(labels, samples_of([0, 1, 2, 3, 4]), scaling="rank")
 
 
-@pytest.mark.parametrize("scaling", ["minmax", "rank"])
+@pytest.mark.parametrize("scaling", ["minmax", "rank", "native"])
 def test_constant_labels_are_refused(scaling: str) -> None:
     samples = samples_of([0, 0, 1])
     labels = QualityScores(samples.sample_ids, np.full(3, 2.0), "norm")
@@ -85,3 +93,34 @@ def test_every_kth_subject_by_mean_target_is_held_out() -> None:
 def test_one_subject_cannot_be_split() -> None:
     with pytest.raises(DataError, match="needs 2 subjects or more, got 1"):
         split_by_subject(samples_of([4, 4]), np.array([0, 1], np.float32), fraction=0.1, seed=0)
+
+
+@given(
+    subjects=st.lists(st.integers(0, 12), min_size=2, max_size=60).filter(lambda s: len(set(s)) < len(s)),
+    fraction=st.floats(0.01, 0.5),
+    seed=st.integers(0, 5),
+)
+def test_every_subject_keeps_a_sample_to_learn_from(subjects: list[int], fraction: float, seed: int) -> None:
+    codes = samples_of(subjects).subject_codes()
+    split = split_by_sample(codes, fraction=fraction, seed=seed)
+    assert sorted([*split.training, *split.validation]) == list(range(len(subjects)))
+    assert set(codes[split.training]) == set(codes)
+    assert len(split.validation)
+    again = split_by_sample(codes, fraction=fraction, seed=seed)
+    assert all(np.array_equal(a, b) for a, b in zip(split, again, strict=True))
+
+
+def test_the_share_of_samples_held_out_is_that_asked_for() -> None:
+    codes = np.repeat(np.arange(10), 20)
+    assert len(split_by_sample(codes, fraction=0.1, seed=0).validation) == 20
+    with pytest.raises(DataError, match="needs a subject with 2 samples or more"):
+        split_by_sample(np.arange(4), fraction=0.1, seed=0)
+
+
+def test_samples_are_skipped_that_labels_or_embeddings_do_not_know() -> None:
+    samples = samples_of([0, 0, 1, 1])
+    labels = QualityScores(samples.sample_ids[1:], np.arange(3.0), "m")
+    vectors = np.eye(3, dtype=np.float32)
+    embeddings = EmbeddingSet(samples.sample_ids[[0, 1, 3]], vectors, np.ones(3), "r")
+    assert rows_to_learn([labels, embeddings], samples, unlabelled="skip").tolist() == [1, 3]
+    assert rows_to_learn([labels, embeddings], samples, unlabelled="refuse").tolist() == [0, 1, 2, 3]

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from torch import nn
 
 from fiqa.core.errors import SettingsError
+from fiqa.methods.magface_training import MagFaceObjective
+from fiqa.methods.pcnet_training import PcNetObjective
 from fiqa.models.layer_graph import LayerGraph
 from fiqa.models.recognisers import load_torch_recogniser
 from fiqa.models.regressor import Regressor
-from fiqa.train.groups import last_block_cut, last_block_groups, published_groups
+from fiqa.train.groups import (
+    head_groups,
+    last_block_cut,
+    last_block_groups,
+    objective_groups,
+    published_groups,
+)
 from networks import chain, tiny_recogniser
+from objectives import make_facts
 
 
 def deep(layers: int) -> LayerGraph:
@@ -79,3 +89,14 @@ def test_the_last_block_of_sface_is_its_last_convolution_and_embedding() -> None
     assert kinds == [
         *("Conv2d", "BatchNorm2d", "PReLU", "BatchNorm2d", "Dropout", "Flatten", "Linear", "BatchNorm1d")
     ]
+
+
+def test_heads_and_objectives_learn_at_the_full_rate_where_they_can_learn(rng: np.random.Generator) -> None:
+    regressor = Regressor(deep(2), 2)
+    (head,) = head_groups(regressor, learning_rate=0.1)
+    assert (head["lr"], head["weight_decay"], len(head["params"])) == (0.1, 1e-4, 2)
+    assert head_groups(Regressor(deep(2), 2, head="norm"), learning_rate=0.1) == []
+    facts = make_facts(rng, [2, 2])
+    (classes,) = objective_groups(MagFaceObjective(facts), learning_rate=0.1)
+    assert (classes["name"], classes["lr"], classes["weight_decay"]) == ("objective", 0.1, 0.0)
+    assert objective_groups(PcNetObjective(facts), learning_rate=0.1) == []

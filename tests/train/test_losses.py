@@ -3,10 +3,12 @@ from __future__ import annotations
 import math
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
-from fiqa.train.losses import LOSSES, mean_loss
+from fiqa.models.objective import Facts
+from fiqa.train.losses import LOSSES, LabelRegression, mean_loss
 from fiqa.train.settings import Loss
 
 
@@ -19,6 +21,9 @@ def test_losses_worked_by_hand() -> None:
     assert LOSSES["l1"](scores, targets).item() == pytest.approx(0.35 / 3)
     expected = (0.05**2 / 2 + 0.1 * (0.3 - 0.05)) / 3
     assert LOSSES["huber"](scores, targets).item() == pytest.approx(expected)
+    far = torch.tensor([0.45, 0.9, 1.4])
+    expected = (0.05**2 + (0.9 - 0.25) + 0.4**2) / 3
+    assert LOSSES["smooth_l1"](scores, far).item() == pytest.approx(expected)
 
 
 def test_ranking_loss_has_a_slow_twin() -> None:
@@ -44,5 +49,14 @@ def test_ranking_loss_pulls_the_better_up_and_ignores_ties() -> None:
 
 
 def test_mean_loss_weighs_batches_by_size() -> None:
-    scores, targets = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.zeros(5)
-    assert mean_loss("l1", scores, targets, batch_size=2) == pytest.approx(3.0)
+    objective = LabelRegression(Facts(np.zeros(7, np.int64), 2, np.zeros(7, np.float32)))
+    scores, rows = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.arange(2, 7)
+    assert mean_loss(objective, torch.zeros(5, 2), scores, rows, batch_size=2) == pytest.approx(3.0)
+
+
+def test_labels_are_looked_up_by_row() -> None:
+    facts = Facts(np.zeros(4, np.int64), 2, np.array([0.0, 0.25, 0.5, 1.0], np.float32))
+    loss = LabelRegression(facts, loss="l1")(
+        torch.zeros(2, 2), torch.tensor([0.5, 0.5]), torch.tensor([3, 1])
+    )
+    assert loss.item() == pytest.approx((0.5 + 0.25) / 2)

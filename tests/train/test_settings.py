@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from fiqa.core.errors import SettingsError
-from fiqa.train.settings import PRESETS, TrainSettings
+from fiqa.models.regressor import HEADS
+from fiqa.train.settings import PRESETS, Head, TrainSettings
 
 
 def test_the_published_preset_is_the_published_recipe() -> None:
@@ -18,12 +19,17 @@ def test_the_published_preset_is_the_published_recipe() -> None:
     assert not published.freeze_batchnorm
 
 
+def test_every_head_of_the_settings_is_there() -> None:
+    assert set(HEADS) == set(get_args(Head))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss": "l2"}, "loss must be one of l1, huber, ranking, got 'l2'"),
-        ({"layers": "all"}, "layers must be one of published, last-block, got 'all'"),
-        ({"targets": "unit"}, "targets must be one of minmax, rank"),
+        ({"loss": "l2"}, "loss must be one of l1, huber, smooth_l1, ranking, got 'l2'"),
+        ({"layers": "all"}, "layers must be one of published, last-block, head, got 'all'"),
+        ({"targets": "unit"}, "targets must be one of minmax, rank, native, got 'unit'"),
+        ({"head": "deep"}, "head must be one of linear, sigmoid, mlp, norm, got 'deep'"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
         ({"epochs": 0}, "epochs must be 1 or more, got 0"),
         ({"batch_size": 0}, "batch_size must be 1 or more"),
@@ -34,6 +40,7 @@ def test_the_published_preset_is_the_published_recipe() -> None:
         ({"validation_fraction": 0.6}, r"validation_fraction must be in \(0, 0.5\], got 0.6"),
         ({"seed": -1}, "seed must be 0 or more"),
         ({"layers": "published", "cut": "conv"}, "a cut is for layers 'last-block' alone"),
+        ({"layers": "head", "cut": "conv"}, "a cut is for layers 'last-block' alone"),
     ],
 )
 def test_values_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -129,3 +129,20 @@ def positions(wanted: NDArray[np.str_], available: NDArray[np.str_], *, what: st
             f"first {first_few(wanted[missing])}"
         )
     return order[slots]
+
+
+def linked(count: int, first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Group (count,) of each item, `first[i]` and `second[i]` being in one group, named by its lowest item.
+
+    Groups that share an item are one (connected components).
+    """
+    group = np.arange(count)
+    while True:
+        low = np.minimum(group[first], group[second])
+        merged = group.copy()
+        np.minimum.at(merged, group[first], low)
+        np.minimum.at(merged, group[second], low)
+        merged = merged[merged][group]
+        if np.array_equal(merged, group):
+            return group
+        group = merged

@@ -60,10 +60,20 @@ class InputSpec:
         channels = images if self.colour == "rgb" else images[..., ::-1]
         planes = np.ascontiguousarray(channels.transpose(0, 3, 1, 2), dtype=np.float32)
         if self.mean:
-            planes -= np.array(self.mean, np.float32).reshape(-1, 1, 1)
+            planes -= self.channel_mean
         if self.std != 1.0:
-            planes /= np.array(self.std, np.float32).reshape(-1, 1, 1)
+            planes /= self.channel_std
         return planes
+
+    @property
+    def channel_mean(self) -> NDArray[np.float32]:
+        """`mean` (1, 1, 1) or (3, 1, 1), to be subtracted from planes."""
+        return np.array(self.mean, np.float32).reshape(-1, 1, 1)
+
+    @property
+    def channel_std(self) -> NDArray[np.float32]:
+        """`std` (1, 1, 1) or (3, 1, 1), to divide planes by."""
+        return np.array(self.std, np.float32).reshape(-1, 1, 1)
 
     def check(self, images: NDArray[np.uint8]) -> None:
         """Refuse crops that are not (n, size, size, 3).

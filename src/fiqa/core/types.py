@@ -186,6 +186,33 @@ class PairSet:
 
 
 @dataclass(frozen=True, eq=False)
+class TemplateSet:
+    """Templates: images of one subject that are compared as a whole; one row for each image in each template.
+
+    Attributes:
+        sample_ids: (k,) image of each row.
+        template_ids: (k,) template it belongs to; an image may belong to several.
+        media_ids: (k,) photograph or video that the image is taken from.
+    """
+
+    sample_ids: NDArray[np.str_]
+    template_ids: NDArray[np.str_]
+    media_ids: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        for name in ("sample_ids", "template_ids", "media_ids"):
+            _set(self, **{name: text_ids(name, getattr(self, name))})
+        same_length(sample_ids=self.sample_ids, template_ids=self.template_ids, media_ids=self.media_ids)
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def rows(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> TemplateSet:
+        """The memberships at these rows."""
+        return TemplateSet(self.sample_ids[index], self.template_ids[index], self.media_ids[index])
+
+
+@dataclass(frozen=True, eq=False)
 class ComparisonScores:
     """Similarity of each pair, higher = more similar.
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..core.arrays import first_few
-from ..core.types import ComparisonScores, SampleSet
+from ..core.types import ComparisonScores, PairSet, SampleSet
 from .edc import EdcCurve
 
 FEWEST_ERRORS = 10
@@ -38,30 +38,22 @@ def caveats(curve: EdcCurve, comparisons: ComparisonScores, *, fmr: float | None
         comparisons: What it was drawn from.
         fmr: Target FMR if the threshold came from these comparisons, None if it was given.
     """
-    found = []
-    n_non_mated = int(np.count_nonzero(~comparisons.pairs.mated))
-    if fmr is not None and fmr * n_non_mated < 1:
-        found.append(
-            Caveat(
-                "fmr_unresolved",
-                f"FMR {fmr:g} is below 1/{n_non_mated}: the threshold lies above all non-mated comparisons "
-                f"and its FMR is unknown; use more of them or a target of at least {1 / n_non_mated:.1g}",
-            )
-        )
-    elif fmr is not None and fmr * n_non_mated < FEWEST_ERRORS:
-        found.append(
-            Caveat(
-                "fmr_coarse",
-                f"at FMR {fmr:g} the threshold rests on {int(fmr * n_non_mated)} of {n_non_mated} non-mated "
-                "comparisons; all-against-all comparisons would fix it better",
-            )
-        )
+    found = [] if fmr is None else _about_target(fmr, int(np.count_nonzero(~comparisons.pairs.mated)))
     if curve.n_errors[0] < FEWEST_ERRORS:
         found.append(
             Caveat(
                 "few_errors",
                 f"{curve.n_errors[0]} errors among {curve.n_kept[0]} comparisons at zero discard, fewer than "
                 f"{FEWEST_ERRORS}: areas and ranks of methods are mostly chance",
+            )
+        )
+    n_swapped = _both_ways(comparisons.pairs)
+    if n_swapped:
+        found.append(
+            Caveat(
+                "swapped_pairs",
+                f"{n_swapped} pairs are compared both ways round and count twice; keep one row of each "
+                "unless the recogniser tells first from second",
             )
         )
     n_units, n_points = curve.n_units, len(curve.discard_fraction)
@@ -73,18 +65,37 @@ def caveats(curve: EdcCurve, comparisons: ComparisonScores, *, fmr: float | None
                 "the curve moves in large steps",
             )
         )
-    if (
-        curve.convention.threshold == "rederived"
-        and curve.discard_fraction[-1] < curve.convention.limit - 1e-9
-    ):
+    last = curve.discard_fraction[-1]
+    if curve.convention.threshold == "rederived" and last < curve.convention.limit - 1e-9:
         found.append(
             Caveat(
                 "short_curve",
-                f"no comparison is left beyond a discard fraction of {curve.discard_fraction[-1]:.2f}: "
+                f"too few comparisons are left beyond a discard fraction of {last:.2f}: "
                 "the last error rate stands for the rest",
             )
         )
     return tuple(found)
+
+
+def _about_target(fmr: float, n_non_mated: int) -> list[Caveat]:
+    """Whether the non-mated comparisons resolve the target FMR."""
+    if fmr * n_non_mated < 1:
+        return [
+            Caveat(
+                "fmr_unresolved",
+                f"FMR {fmr:g} is below 1/{n_non_mated}: the threshold lies above all non-mated comparisons "
+                f"and its FMR is unknown; use more of them or a target of at least {1 / n_non_mated:.1g}",
+            )
+        ]
+    if fmr * n_non_mated < FEWEST_ERRORS:
+        return [
+            Caveat(
+                "fmr_coarse",
+                f"at FMR {fmr:g} the threshold rests on {int(fmr * n_non_mated)} of {n_non_mated} non-mated "
+                "comparisons; all-against-all comparisons would fix it better",
+            )
+        ]
+    return []
 
 
 def training_overlap(tested: SampleSet, trained: SampleSet, *, model: str) -> tuple[Caveat, ...]:
@@ -104,3 +115,10 @@ def training_overlap(tested: SampleSet, trained: SampleSet, *, model: str) -> tu
         f"({first_few(shared)}): its areas are too good"
     )
     return (Caveat("training_overlap", message),)
+
+
+def _both_ways(pairs: PairSet) -> int:
+    """How many pairs stand in the list a second time, with first and second exchanged."""
+    low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
+    keys = low.astype(np.int64) * len(pairs.sample_ids) + high
+    return len(keys) - len(np.unique(keys))

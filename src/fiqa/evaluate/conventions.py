@@ -31,6 +31,7 @@ class Convention:
         limit: Discard fraction in (0, 1] up to which areas are taken unless another is asked for.
         bound: Curve from which the excess is measured: ``"attainable"``, (e - x) / (1 - x), what the best
             possible order reaches, or ``"straight"``, e - x, which no order can reach.
+        closed: Whether a last point (1, 0) follows, where nothing is left and the rate is 0 by decree.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Convention:
     area: Literal["steps", "trapezoid"] = "steps"
     limit: float = 0.3
     bound: Literal["attainable", "straight"] = "attainable"
+    closed: bool = False
 
     def __post_init__(self) -> None:
         for field, hint in get_type_hints(type(self)).items():
@@ -97,7 +99,7 @@ MAGFACE = Convention(
     area="trapezoid",
     limit=0.95,
 )
-FIQAT = Convention("fiqat", limit=0.2, bound="straight")
+FIQAT = Convention("fiqat", limit=0.2, bound="straight", closed=True)
 LIGHTQNET = Convention(
     "lightqnet",
     rule="nearest",

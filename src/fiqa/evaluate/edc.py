@@ -31,7 +31,8 @@ class EdcCurve:
             convention) left out, lowest quality first.
         error_rate: (k,) in [0, 1]: share of errors among the counted comparisons that remain.
         n_errors: (k,) errors that remain.
-        n_kept: (k,) counted comparisons that remain, above 0; the curve ends before none is left.
+        n_kept: (k,) counted comparisons that remain, above 0; the curve ends before none is left, but for the
+            closing point of a convention that has one.
         thresholds: (k,) threshold in force at each point; accept when similarity >= threshold.
         n_units: How many pairs or images the fraction refers to.
         error: ``"fnmr"`` or ``"fmr"``.
@@ -161,12 +162,13 @@ class DiscardOrder:
         else:
             thresholds, errors = self._rederived(own, other, cuts)
             cuts, fractions, kept = cuts[: len(errors)], fractions[: len(errors)], kept[: len(errors)]
+        end = [1] if self.convention.closed and fractions[-1] < 1 else []
         return EdcCurve(
-            discard_fraction=fractions,
-            error_rate=errors / kept,
-            n_errors=errors,
-            n_kept=kept,
-            thresholds=thresholds,
+            discard_fraction=np.append(fractions, end),
+            error_rate=np.append(errors / kept, np.zeros(len(end))),
+            n_errors=np.append(errors, np.zeros_like(errors, shape=len(end))),
+            n_kept=np.append(kept, np.zeros_like(kept, shape=len(end))),
+            thresholds=np.append(thresholds, thresholds[len(thresholds) - len(end) :]),
             n_units=units.size,
             error=self.error,
             convention=self.convention,
@@ -193,17 +195,24 @@ class DiscardOrder:
     def _rederived(
         self, own: _Scores, other: _Scores, cuts: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Threshold and errors at each cut, up to the first at which no other comparison remains."""
+        """Threshold and errors at each cut, up to the first at which too few other comparisons remain."""
         thresholds: list[float] = []
         errors: list[int] = []
         stays = self.convention.population == "counted" and self.convention.discard == "pairs"
         for cut in cuts:
             own_kept, other_kept = own.from_group(cut), other if stays else other.from_group(cut)
-            if thresholds and not other_kept.group.size:
+            if thresholds and not self._finds_threshold(own_kept, other_kept):
                 break
             thresholds.append(self._threshold(own_kept, other_kept))
             errors.append(int(np.count_nonzero(self._is_error(own_kept.similarity, thresholds[-1]))))
         return np.array(thresholds), np.array(errors)
+
+    def _finds_threshold(self, own: _Scores, other: _Scores) -> bool:
+        """Whether the rule goes on; that by index divides by ten step by step and stops once it is at 0."""
+        n_non_mated = (other if self.error == "fnmr" else own).group.size
+        if self.convention.rule == "index":
+            return bool(whole(10 * self.fmr * (n_non_mated - 1)) >= 1) if n_non_mated else False
+        return other.group.size > 0
 
     def _is_error(self, similarity: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
         return similarity < threshold if self.error == "fnmr" else similarity >= threshold

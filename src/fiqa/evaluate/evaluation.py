@@ -105,24 +105,36 @@ def evaluate_test_bed(
     )
 
 
+def hold_threshold(
+    comparisons: ComparisonScores, convention: Convention, *, fmr: float
+) -> tuple[float | None, ComparisonScores]:
+    """The threshold of a convention that fixes it, and the comparisons that curves at it need.
+
+    A bootstrap over what is returned holds the threshold, and is quick where mated pairs leave alone.
+
+    Returns:
+        (threshold, comparisons); (None, all of them) where the threshold moves.
+    """
+    if convention.threshold == "rederived":
+        return None, comparisons
+    threshold = threshold_at_fmr(comparisons.non_mated, fmr, rule=convention.rule, mated=comparisons.mated)
+    if convention.population == "all":
+        return threshold, comparisons
+    mated = comparisons.pairs.mated
+    return threshold, ComparisonScores(
+        comparisons.pairs.rows(mated), comparisons.similarity[mated], comparisons.recogniser
+    )
+
+
 def _orders(
     comparisons: ComparisonScores, scored: Sequence[Scored], settings: EvaluationSettings
 ) -> list[DiscardOrder]:
-    convention, threshold, counted = settings.convention, None, comparisons
-    if convention.threshold == "fixed":
-        threshold = threshold_at_fmr(
-            comparisons.non_mated, settings.fmr, rule=convention.rule, mated=comparisons.mated
-        )
-        if convention.population == "counted":
-            mated = comparisons.pairs.mated
-            counted = ComparisonScores(
-                comparisons.pairs.rows(mated), comparisons.similarity[mated], comparisons.recogniser
-            )
+    threshold, counted = hold_threshold(comparisons, settings.convention, fmr=settings.fmr)
     return [
         discard_order(
             counted,
             replace(item.scores, method=item.name),
-            convention=convention,
+            convention=settings.convention,
             fmr=settings.fmr,
             threshold=threshold,
         )

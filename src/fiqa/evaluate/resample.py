@@ -159,7 +159,7 @@ def bootstrap(
             f"methods to compare need distinct names and the same comparisons, got {', '.join(names)}"
         )
     estimates = _areas(orders, measures)
-    subjects = _Subjects.of(orders[0], samples)
+    subjects = PairSubjects.of(orders[0], samples)
     drawn, undefined = [], 0
     for _ in range(replicates):
         rows, images = subjects.draw(rng)
@@ -186,8 +186,15 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Subjects:
-    """Subject, as 0..count-1, of both samples of each pair and of each image."""
+class PairSubjects:
+    """Subject, as 0..count-1, of both samples of each pair and of each image.
+
+    Attributes:
+        first: (m,) of the first sample of each pair.
+        second: (m,) of the second.
+        images: (i,) of each compared image, see `DiscardOrder.images`.
+        count: How many subjects are compared.
+    """
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
@@ -195,7 +202,8 @@ class _Subjects:
     count: int
 
     @classmethod
-    def of(cls, order: DiscardOrder, samples: SampleSet) -> _Subjects:
+    def of(cls, order: DiscardOrder, samples: SampleSet) -> PairSubjects:
+        """Look them up; a DataError where a pair contradicts them."""
         pairs = order.comparisons.pairs
         codes = np.full(len(pairs.sample_ids), -1)
         compared = samples.at(pairs.sample_ids[order.images])

@@ -11,7 +11,9 @@ nothing at random.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -45,8 +47,8 @@ def degrade(image: Image, kind: str, *, severity: float, rng: np.random.Generato
         image: (height, width, 3) uint8 RGB.
         kind: A name in `DEGRADATIONS`.
         severity: Strength in [0, 1]; 0 returns the crop as it is.
-        rng: Draws noise and the place of an occlusion. Seed one for each sample (``[seed, row]``), so that a
-            crop does not depend on the others.
+        rng: Draws noise and the place of an occlusion. Seed one for each sample (see `draw_degradation`), so
+            that a crop does not depend on the others.
 
     Raises:
         DataError: If the image has another form.
@@ -60,29 +62,53 @@ def degrade(image: Image, kind: str, *, severity: float, rng: np.random.Generato
     return apply(image, severity, rng=rng) if severity > 0 else image.copy()
 
 
-def draw_degradations(
-    count: int, rng: np.random.Generator, *, share: float = 0.5
-) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
-    """Draw what happens to each of `count` crops.
+@dataclass(frozen=True)
+class Draw:
+    """What happens to one crop.
+
+    Attributes:
+        kind: A name in `DEGRADATIONS`.
+        severity: In (0, 1], or 0 where the kind is ``"none"``.
+        seed: Seed of what the degradation itself draws.
+    """
+
+    kind: str
+    severity: float
+    seed: int
+
+
+def draw_degradation(sample_id: str, *, seed: int, share: float = 1.0) -> Draw:
+    """Draw what happens to a crop from the seed and its sample id alone.
+
+    The draw is read from the bits of a SHA-256, so that it depends neither on other samples nor on a version
+    of a random generator; with a larger share a sample that was degraded already stays so in the same way.
 
     Args:
-        count: Number of crops.
-        rng: The random generator.
-        share: Probability in [0, 1] that a crop is degraded; the kind is then uniform over all but
+        sample_id: Which sample.
+        seed: Seed of all draws.
+        share: Probability in [0, 1] that the crop is degraded; the kind is then uniform over all but
             ``"none"``, the severity uniform in (0, 1].
-
-    Returns:
-        Kinds (count,) and severities (count,); ``"none"`` goes with severity 0.
 
     Raises:
         SettingsError: If the share is out of range.
     """
     if not 0 <= share <= 1:
         raise SettingsError(f"share must be in [0, 1], got {share}")
-    kinds = rng.choice(np.array(DEGRADATIONS.names[1:]), count)
-    severities = 1.0 - rng.random(count)
-    untouched = rng.random(count) >= share
-    return np.where(untouched, "none", kinds), np.where(untouched, 0.0, severities)
+    bits = hashlib.sha256(f"{seed} {sample_id}".encode()).digest()
+    whether, which, strength, inner = (int.from_bytes(bits[at : at + 8]) for at in range(0, 32, 8))
+    if (whether >> 11) / 2**53 >= share:
+        return Draw("none", 0.0, inner)
+    kinds = DEGRADATIONS.names[1:]
+    return Draw(kinds[which % len(kinds)], ((strength >> 11) + 1) / 2**53, inner)
+
+
+def degradation_digest(sample_ids: Iterable[str], *, seed: int, share: float = 1.0) -> str:
+    """SHA-256 of kind and severity of every sample, whatever their order: equal where the draws are."""
+    whole = hashlib.sha256()
+    for sample_id in sorted(sample_ids):
+        draw = draw_degradation(sample_id, seed=seed, share=share)
+        whole.update(f"{sample_id} {draw.kind} {draw.severity.hex()}\n".encode())
+    return whole.hexdigest()
 
 
 def none(image: Image, severity: float, *, rng: np.random.Generator) -> Image:

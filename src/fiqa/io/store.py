@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.calibration import Calibration
 from ..core.errors import DataError
 from ..core.types import ComparisonScores, EmbeddingSet, Failure, PairSet, QualityScores, SampleSet, Scale
 from .atomic import HEADER, atomic
@@ -119,7 +120,6 @@ def write_embeddings(
         np.save(temporary / VECTORS, vectors)
         write_samples(temporary / SAMPLES, rows, columns={"norm": embeddings.norms}, provenance=provenance)
         write_failures(temporary / FAILURES, failures)
-        write_failures(temporary / FAILURES, failures)
         header = {"recogniser": embeddings.recogniser, "provenance": provenance.to_json()}
         write_json(temporary / HEADER, header)
 
@@ -197,7 +197,8 @@ def read_comparisons(path: Path) -> ComparisonScores:
     table = read_table(path)
     with naming(path):
         recogniser = table.attribute("recogniser", default=path.stem)
-        return ComparisonScores(pairs_of(table), table.numbers("similarity", dtype=np.float32), recogniser)
+        similarity = table.numbers("similarity", dtype=np.float32, refuse_nan=True)
+        return ComparisonScores(pairs_of(table), similarity, recogniser)
 
 
 def _pair_columns(pairs: PairSet) -> dict[str, NDArray[Any]]:
@@ -219,6 +220,21 @@ def read_failures(path: Path) -> list[Failure]:
     columns = [table.texts(name).tolist() for name in ("sample_id", "stage", "reason", "message")]
     with naming(path):
         return [Failure(*row) for row in zip(*columns, strict=True)]
+
+
+def write_calibration(path: Path, calibration: Calibration, *, provenance: Provenance) -> None:
+    """Write a calibration and what made it as JSON."""
+    write_json(path, {**calibration.to_dict(), "provenance": provenance.to_json()})
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read what `write_calibration` wrote; numpy alone is needed.
+
+    Raises:
+        DataError: If the file is missing or holds something else.
+    """
+    with naming(path):
+        return Calibration.from_dict(read_json(path))
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

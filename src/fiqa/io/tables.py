@@ -60,18 +60,29 @@ class Table:
         """A column as text (n,)."""
         return self.column(name).astype(np.str_)
 
-    def numbers(self, name: str, *, dtype: type[np.floating] = np.float64) -> NDArray[np.floating]:
-        """A column as float numbers; NaN is let through for the core types to refuse with its sample id.
+    def numbers(
+        self, name: str, *, dtype: type[np.floating] = np.float64, refuse_nan: bool = False
+    ) -> NDArray[np.floating]:
+        """A column as float numbers.
+
+        Args:
+            name: The column.
+            dtype: Precision.
+            refuse_nan: Whether NaN and infinity are refused by line; else they are let through for the core
+                types to refuse with their sample id.
 
         Raises:
             DataError: If a cell is no number, naming its line.
         """
         column = self.column(name)
         try:
-            return column.astype(dtype)
+            numbers: NDArray[np.floating] = column.astype(dtype)
         except (TypeError, ValueError):
             bad = [row for row, cell in enumerate(column.tolist()) if not _is_number(cell)]
             raise self._refusal(name, "a number", bad) from None
+        if refuse_nan and not np.isfinite(numbers).all():
+            raise self._refusal(name, "a finite number", np.flatnonzero(~np.isfinite(numbers)).tolist())
+        return numbers
 
     def integers(self, name: str) -> NDArray[np.int64]:
         """A column as whole numbers.

@@ -7,15 +7,21 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import SettingsError
+from ..core.optional import require
 from ..core.protocols import InputSpec, LabelSource, QualityMethod, Recogniser
 from ..core.registry import Entry, Registry
 from ..models.layouts import layouts_of
 
-Needs = Literal["nothing", "recogniser", "torch recogniser", "checkpoint", "weights", "embeddings"]
-Gives = Literal["scores", "labels", "both"]
+if TYPE_CHECKING:
+    from ..models.objective import Objective
+
+Needs = Literal[
+    "nothing", "recogniser", "torch recogniser", "checkpoint", "weights", "embeddings", "training"
+]
+Gives = Literal["scores", "labels", "both", "training"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,10 @@ class MethodRow(Entry):
         target: The class that scores crops; empty for a method that only labels.
         labels_from: ``"module:attribute"`` of the class that derives labels of known subjects from their
             embeddings; empty for a method that only scores.
-        needs: What scoring needs; ``embeddings`` for a method that only labels.
+        objective: ``"module:attribute"`` of what a training of the method minimises; empty for a method that
+            is not trained or learns labels alone.
+        needs: What scoring needs; ``embeddings`` for a method that only labels, ``training`` for one that is
+            only trained.
         weights: Record of the weights that a method takes unless others are given.
         recogniser: The one that a method takes unless another is given.
         deterministic: Whether no random draw is involved in scoring, or in labelling where a method only
@@ -35,10 +44,12 @@ class MethodRow(Entry):
         gradients: Whether gradients through the recogniser are needed.
         range: Values that scores or labels take.
         licence: Terms of what the method loads beside the recogniser; this package's own for its code.
-        gives: ``scores``, ``labels`` or ``both``.
+        gives: ``scores``, ``labels`` or ``both``; ``training`` for a method that is only trained.
+        trains: Whether `fiqa train` knows its objective.
     """
 
     labels_from: str = ""
+    objective: str = ""
     needs: Needs = "recogniser"
     weights: str = ""
     recogniser: str = "sface"
@@ -48,10 +59,12 @@ class MethodRow(Entry):
     range: str = ""
     licence: str = "Apache-2.0"
     gives: Gives = field(init=False)
+    trains: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        gives: Gives = "both" if self.target and self.labels_from else "scores" if self.target else "labels"
-        object.__setattr__(self, "gives", gives)
+        gives: Gives = "scores" if self.target else "labels" if self.labels_from else "training"
+        object.__setattr__(self, "gives", "both" if self.target and self.labels_from else gives)
+        object.__setattr__(self, "trains", bool(self.objective))
         if not self.target:
             object.__setattr__(self, "deterministic_labels", self.deterministic)
 
@@ -72,6 +85,7 @@ METHODS: Registry[MethodRow] = Registry(
             "fiqa.methods.magface:MagFace",
             "length of the raw embedding of the official MagFace recogniser, or of another one",
             "Meng et al. 2021, arXiv 2103.06627",
+            objective="fiqa.methods.magface_training:MagFaceObjective",
             recogniser="magface",
             range="above 0",
             licence="that of the recogniser",
@@ -96,6 +110,23 @@ METHODS: Registry[MethodRow] = Registry(
             range="[-1, 1]",
         ),
         MethodRow(
+            "grafiqs",
+            "fiqa.methods.grafiqs:Grafiqs",
+            "how little the network would have to change for the crop, by its batch normalisations",
+            "Kolf et al. 2024, arXiv 2404.12203",
+            needs="torch recogniser",
+            gradients=True,
+            range="at most 0",
+        ),
+        MethodRow(
+            "froq",
+            "fiqa.methods.froq:Froq",
+            "length of the outputs of layers that `fiqa froq` found to tell quality",
+            "Babnik et al. 2025, IJCB",
+            needs="torch recogniser",
+            range="above 0",
+        ),
+        MethodRow(
             "classical",
             "fiqa.methods.classical:Classical",
             "geometric mean of sharpness, structure, brightness, contrast, resolution and pose",
@@ -115,8 +146,9 @@ METHODS: Registry[MethodRow] = Registry(
         MethodRow(
             "ediffiqa",
             "fiqa.methods.ediffiqa:EDifFiqa",
-            "the published models, one pass a crop",
+            "the published models; trained on labels corrected by the distance to the subject's best images",
             "Babnik et al. 2024, IEEE T-BIOM",
+            objective="fiqa.methods.ediffiqa_training:EDifFiqaObjective",
             needs="weights",
             weights="ediffiqa_t",
             range="about [0, 1]",
@@ -156,6 +188,7 @@ METHODS: Registry[MethodRow] = Registry(
             "similarity to the own class centre over that to the nearest other one, or the official network",
             "Boutros et al. 2023, arXiv 2112.06592",
             labels_from="fiqa.methods.cr_fiqa:CrFiqaLabels",
+            objective="fiqa.methods.cr_fiqa_training:CrFiqaObjective",
             needs="weights",
             range="unbounded",
             licence="CC BY-NC 4.0",
@@ -166,8 +199,18 @@ METHODS: Registry[MethodRow] = Registry(
             "labels whose minimum over a mated pair is the similarity of the pair",
             "Xie et al. 2020, arXiv 2009.00603",
             labels_from="fiqa.methods.pcnet:PcNet",
+            objective="fiqa.methods.pcnet_training:PcNetObjective",
             needs="embeddings",
             range="[-1, 1]",
+        ),
+        MethodRow(
+            "lightqnet",
+            "",
+            "chance that a mated pair matches, as its worse image decides",
+            "Chen et al. 2021, IEEE Signal Processing Letters",
+            objective="fiqa.methods.lightqnet_training:LightQNetObjective",
+            needs="training",
+            range="(0, 1)",
         ),
         MethodRow(
             "mated_similarity",
@@ -225,8 +268,10 @@ def load_method(
             needs was not given.
     """
     row = METHODS.get(name)
-    if not row.target:
+    if not row.target and row.labels_from:
         raise SettingsError(f"{name} labels samples of known subjects and cannot score crops")
+    if not row.target:
+        raise SettingsError(f"{name} scores crops by a trained model alone; train one and name that")
     weights = Path(row.weights) if weights is None and row.weights else weights
     part = {"nothing": None, "checkpoint": checkpoint, "weights": weights}.get(row.needs, recogniser)
     lacks_torch = row.needs == "torch recogniser" and not hasattr(recogniser, "before_embedding")
@@ -257,11 +302,36 @@ def load_label_source(name: str, *, settings: Mapping[str, Any] | None = None) -
         SettingsError: If there is no such source or setting, or a value is out of range.
     """
     row = METHODS.get(name)
-    if not row.labels_from:
+    if not row.labels_from and row.target:
         raise SettingsError(f"{name} scores crops and needs no subjects; score the crops instead")
+    if not row.labels_from:
+        raise SettingsError(f"{name} derives no labels; it is trained with an objective of its own")
     kind = Entry(name, row.labels_from, row.summary).load()
     source: LabelSource = kind(**_checked(kind, name, settings or {}))
     return source
+
+
+def load_objective(name: str, *, settings: Mapping[str, Any] | None = None) -> type[Objective]:
+    """The objective of a method; it is built when its training begins.
+
+    Args:
+        name: A name in `METHODS` that can be trained.
+        settings: Keyword arguments to build it with, to be checked by name.
+
+    Raises:
+        MissingDependencyError: If torch is not installed.
+        SettingsError: If there is no such objective or setting.
+    """
+    row = METHODS.get(name)
+    if not row.objective:
+        raise SettingsError(
+            f"{name} has no objective of its own; train on its labels or scores with --labels "
+            f"(objectives: {', '.join(row.name for row in METHODS if row.objective)})"
+        )
+    require("torch", extra="lab", purpose="train a regressor")
+    kind: type[Objective] = Entry(name, row.objective, row.summary).load()
+    _checked(kind, name, settings or {})
+    return kind
 
 
 def _checked(kind: type, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:

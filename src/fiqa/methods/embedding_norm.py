@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.protocols import Recogniser
 from ..core.types import EmbeddingSet, FaceCrops, QualityScores, SampleSet
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class EmbeddingNorm:
@@ -35,6 +41,12 @@ class EmbeddingNorm:
         vectors = self._recogniser.embed(crops.images).astype(np.float64)
         norms: NDArray[np.float64] = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
         return norms
+
+    @property
+    def score_tensor(self) -> Callable[[Tensor], Tensor] | None:
+        """The score (n,) of prepared crops with gradients; None where the recogniser is not in torch."""
+        module = getattr(self._recogniser, "module", None)
+        return None if module is None else lambda prepared: module(prepared).norm(dim=1)
 
 
 class NormLabels:

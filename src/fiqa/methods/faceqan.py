@@ -15,7 +15,7 @@ from ..models.torch_recogniser import TorchRecogniser
 from .bounds import real, whole
 
 _BATCH = 8
-_ATTACKED_AT_ONCE = 20
+_ATTACKED_AT_ONCE = 10
 """Copies that take a step together: more of them fall out of the processor's caches and get slower."""
 
 
@@ -76,7 +76,7 @@ class FaceQan:
         self._recogniser = recogniser
         self._network = frozen(recogniser.module)
         shape = (whole("copies", copies), 3, self.spec.size, self.spec.size)
-        mean, std = (np.reshape(value, (-1, 1, 1)) for value in (self.spec.mean, self.spec.std))
+        mean, std = self.spec.channel_mean, self.spec.channel_std
         reach = real("epsilon", epsilon) * 255 / std
         noise = np.random.default_rng(whole("seed", seed, least=0)).uniform(-reach, reach, shape)
         self._noise, self._step, self._lowest, self._highest = (

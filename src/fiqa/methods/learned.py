@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..core.types import FaceCrops
 from ..models.checkpoint import load_regressor
@@ -39,6 +40,11 @@ class Learned:
         """
         self._regressor, self.record = load_regressor(checkpoint, recogniser=recogniser)
         self.spec = self.record.spec
+
+    def score_tensor(self, prepared: Tensor) -> Tensor:
+        """The score (n,) of prepared crops (n, 3, size, size), with gradients."""
+        scores: Tensor = self._regressor(prepared)
+        return scores
 
     @torch.inference_mode()
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:

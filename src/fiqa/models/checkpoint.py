@@ -23,11 +23,12 @@ from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
 from .published import Mismatch
 from .recognisers import load_torch_recogniser
-from .regressor import Regressor
+from .regressor import Head, Regressor
 from .torch_recogniser import TorchRecogniser
 
 FORMAT = "fiqa-regressor"
-VERSION = 1
+VERSION = 2
+"""Records of version 1 have no head, objective and options: a linear head learnt labels."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,12 @@ class RegressorRecord:
         recogniser_digest: `state_digest` of that backbone before training.
         spec: How the network wants its crops.
         dimension: Length of the embedding under the head.
-        label_method: What produced the labels.
-        targets: How labels became targets in [0, 1]: ``"minmax"`` or ``"rank"``.
+        label_method: What produced the labels; empty if it learnt from none.
+        targets: How labels became targets: ``"minmax"``, ``"rank"`` (both in [0, 1]) or ``"native"``.
         cut: Where the backbone was cut, everything below being left as it was; None if it was not.
+        head: Row of `regressor.HEADS`.
+        objective: What training minimised: ``"labels"`` or a method.
+        options: Settings of the objective.
         settings: All training settings.
         validation: Losses and correlation of the kept state on unseen subjects.
         inputs: Digests of what it was trained on, by name.
@@ -54,9 +58,19 @@ class RegressorRecord:
     label_method: str
     targets: str
     cut: str | None = None
+    head: Head = "linear"
+    objective: str = "labels"
+    options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     validation: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def teacher(self) -> str:
+        """What the regressor learnt from, for people: the method of the labels, an objective, or both."""
+        if self.objective == "labels":
+            return self.label_method
+        return f"{self.objective} on {self.label_method}" if self.label_method else self.objective
 
 
 def state_digest(module: nn.Module) -> str:
@@ -112,7 +126,7 @@ def load_regressor(
             f"{record.recogniser_digest}, got {recogniser.name!r} with weights {found}; "
             f"give the recogniser it was trained from"
         )
-    regressor = Regressor(copy.deepcopy(recogniser.module), record.dimension)
+    regressor = Regressor(copy.deepcopy(recogniser.module), record.dimension, head=record.head)
     expected = regressor.state_dict()
     if mismatch := Mismatch.between(_shapes(state), _shapes(expected)):
         raise WeightsError(f"{path} does not fit its recogniser's network: {mismatch}")

@@ -30,6 +30,7 @@ class LayerGraph(nn.Module):
 
     Attributes:
         source: Name of the input tensor.
+        output: Name of the output tensor; the input itself where there are no steps.
         steps: What reads and writes what; the last one writes the output.
         layers: The layers by name; parameters are listed in graph order.
     """
@@ -37,6 +38,7 @@ class LayerGraph(nn.Module):
     def __init__(self, source: str, steps: Sequence[Step], *, layers: dict[str, nn.Module]) -> None:
         super().__init__()
         self.source, self.steps = source, tuple(steps)
+        self.output = self.steps[-1].output if self.steps else source
         self.layers = nn.ModuleDict(layers)
         last_read = {name: index for index, step in enumerate(self.steps) for name in step.inputs}
         self._spent = tuple(
@@ -51,7 +53,7 @@ class LayerGraph(nn.Module):
             values[step.output] = self.layers[step.layer](*(values[name] for name in step.inputs))
             for name in spent:
                 del values[name]
-        return values[self.steps[-1].output]
+        return values[self.output]
 
     def cut_points(self) -> tuple[str, ...]:
         """Names of the tensors through which everything later passes, in order.
@@ -68,12 +70,13 @@ class LayerGraph(nn.Module):
     def split(self, cut: str) -> tuple[LayerGraph, LayerGraph]:
         """The part up to a cut point and the part after it: ``upper(lower(x))`` is this module.
 
-        Both parts share the layers of this module, under the same names.
+        Both parts share the layers of this module, under the same names. After a cut at the output there is
+        nothing left, and the upper part hands on what it is given.
 
         Raises:
-            SettingsError: If `cut` is not one of `cut_points()`.
+            SettingsError: If `cut` is neither one of `cut_points()` nor the output.
         """
-        if cut not in (cuts := self.cut_points()):
+        if cut not in (cuts := self.cut_points()) and cut != self.output:
             raise SettingsError(f"cannot cut at {cut!r}; cut points are: {', '.join(cuts) or 'none'}")
         after = next(index for index, step in enumerate(self.steps) if step.output == cut) + 1
         return self._part(self.source, self.steps[:after]), self._part(cut, self.steps[after:])

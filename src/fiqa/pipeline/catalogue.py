@@ -17,6 +17,7 @@ def method_rows() -> list[dict[str, Any]]:
     columns = (
         "name",
         "gives",
+        "trains",
         "needs",
         "weights",
         "deterministic",

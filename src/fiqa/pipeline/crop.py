@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,7 +14,7 @@ from ..core.errors import DataError
 from ..core.protocols import InputSpec, Progress
 from ..core.types import FaceCrops, SampleSet
 from ..faces.align import crop_size
-from ..faces.degrade import degrade, draw_degradations
+from ..faces.degrade import degrade, draw_degradation
 from ..io.crops import write_crops
 from ..io.parts import Parts
 from ..io.provenance import Provenance
@@ -30,33 +31,28 @@ class Crop(Stage):
     """
 
     name: ClassVar[str] = "crop"
-    photos: Path = setting(help="Folder or list of photos.", argument=True)
+    photos: Path = setting(help="Folder or list of photos, or a .bin or .rec file.", argument=True)
     crop: Literal["arcface", "dlib"] = setting("arcface", help="Alignment convention: arcface or dlib.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     degrade: float = setting(0.0, help="Share of crops that get one seeded degradation.")
-    seed: int = setting(0, help="Seed of the degradations.")
+    seed: int = setting(0, help="Seed of the degradations, with the sample id.")
 
     def run(self, progress: Progress) -> None:
         """Write crops, samples.parquet and failures.csv; a killed run goes on where it ended."""
         spec = InputSpec(size=crop_size(self.crop), crop=self.crop)
         source = open_source(self.photos, spec, aligned=self.aligned, face=self.face, strict=self.strict)
-        kinds, severities = draw_degradations(
-            len(source.samples), np.random.default_rng(self.seed), share=self.degrade
-        )
+        draw = partial(draw_degradation, seed=self.seed, share=self.degrade)
+        draw("")  # refuses a share out of range before the work
         todo = chunks(source)
 
         def work(number: int) -> dict[str, NDArray[Any]]:
             batch = source.load(todo[number])
+            draws = [draw(name) for name in batch.samples.sample_ids.tolist()]
             images = [
-                degrade(
-                    image,
-                    str(kinds[row]),
-                    severity=float(severities[row]),
-                    rng=np.random.default_rng([self.seed, row]),
-                )
-                for image, row in zip(batch.crops.images, batch.rows, strict=True)
+                degrade(image, item.kind, severity=item.severity, rng=np.random.default_rng(item.seed))
+                for image, item in zip(batch.crops.images, draws, strict=True)
             ]
             return {
                 "sample_id": batch.samples.sample_ids,
@@ -65,8 +61,8 @@ class Crop(Stage):
                 "images": np.stack(images) if images else batch.crops.images,
                 **{name: values for name, values in _geometry(batch.crops).items() if values is not None},
                 **batch.columns,
-                "degradation": kinds[batch.rows],
-                "severity": severities[batch.rows],
+                "degradation": np.array([item.kind for item in draws], dtype=np.str_),
+                "severity": np.array([item.severity for item in draws], dtype=np.float64),
                 **failure_columns(batch.failures),
             }
 

@@ -30,7 +30,9 @@ class Embed(Stage):
     """
 
     name: ClassVar[str] = "embed"
-    photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
+    photos: Path = setting(
+        help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
+    )
     recogniser: str = setting("sface", help="Name (see `fiqa recognisers`), onnx:PATH or torch:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
     contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
@@ -95,7 +97,7 @@ def embed_source(
 
     parts.run(len(todo), work, progress=progress)
     joined = parts.collect()
-    failures = failures_from(joined)
+    failures = [*source.earlier, *failures_from(joined)]
     found = []
     for place, recogniser in enumerate(recognisers):
         vectors, norms = joined[f"vectors_{place}"], joined[f"norms_{place}"]

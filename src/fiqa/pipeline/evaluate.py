@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,9 @@ class Evaluate(Stage):
     pairs: tuple[str, ...] = setting(("all",), help="KIND:PATH, or all[:K]; may be repeated.")
     fmr: float = setting(1e-3, help="False match rate of the threshold.")
     convention: str = setting("iso", help="How error-versus-discard curves are drawn.")
+    absent: Literal["refuse", "skip"] = setting(
+        "refuse", help="Pairs of samples without embedding or failure: refuse or skip."
+    )
     non_mated: int = setting(1_000_000, help="Non-mated pairs to draw for `all`.")
     replicates: int = setting(1000, help="Bootstrap draws of subjects; 0 leaves intervals out.")
     seed: int = setting(0, help="Seed of pairs and bootstrap.")
@@ -89,14 +92,25 @@ class Evaluate(Stage):
         total = len(self.embeddings) * len(self.pairs)
         for folder in self.embeddings:
             embeddings, samples = read_embeddings(folder), read_samples(folder / SAMPLES)
-            failures |= dict.fromkeys(read_failures(folder / FAILURES))
+            failed = read_failures(folder / FAILURES)
+            failures |= dict.fromkeys(failed)
             for spec in self.pairs:
                 progress(len(beds), total)
-                benchmark = open_benchmark(spec, samples, non_mated=self.non_mated, seed=self.seed)
-                comparisons = compare(embeddings, benchmark.pairs)
+                benchmark = open_benchmark(
+                    spec,
+                    samples,
+                    non_mated=self.non_mated,
+                    seed=self.seed,
+                    failed=failed,
+                    absent=self.absent,
+                )
                 beds.append(
                     evaluate_test_bed(
-                        benchmark.name, comparisons, samples=samples, scored=scored, settings=settings
+                        benchmark.name,
+                        compare(benchmark.embeddings(embeddings), benchmark.pairs),
+                        samples=benchmark.subjects(samples),
+                        scored=[item._replace(scores=benchmark.quality(item.scores)) for item in scored],
+                        settings=settings,
                     )
                 )
         self._write(replace(self._report(beds, scored, list(failures)), verifications=verifications))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, QualityMethod, Recogniser
+from ..io.store import read_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
 from .settings import read_toml
@@ -47,10 +48,12 @@ def build_method(
     contract: Path | None = None,
     model: Path | None = None,
     seed: int = 0,
+    settings: Path | None = None,
 ) -> QualityMethod:
     """A method that scores crops, with the recogniser, the weights or the trained model that it needs.
 
-    Without a recogniser a method takes its own, see `MethodRow`.
+    Without a recogniser a method takes its own, see `MethodRow`; `settings` is a file that
+    `read_method_settings` reads.
 
     Raises:
         SettingsError: If the method is unknown or a name does not fit it.
@@ -63,7 +66,31 @@ def build_method(
         return load_method(name, weights=weights, contract=spec, settings=output)
     checkpoint = model / REGRESSOR if model is not None and model.is_dir() else model
     if needs not in ("recogniser", "torch recogniser"):
-        return load_method(name, checkpoint=checkpoint, seed=seed)
+        chosen = read_method_settings(settings, method=name)
+        return load_method(name, checkpoint=checkpoint, seed=seed, settings=chosen)
     load = load_recogniser if needs == "recogniser" else load_torch_recogniser
     backbone: Recogniser = load(recogniser or row.recogniser, path=weights, contract=read_contract(contract))
-    return load_method(name, backbone, seed=seed)
+    chosen = read_method_settings(settings, method=name, recogniser=backbone.name)
+    return load_method(name, backbone, seed=seed, settings=chosen)
+
+
+def read_method_settings(path: Path | None, *, method: str, recogniser: str | None = None) -> dict[str, Any]:
+    """Constructor arguments of a method in a JSON file; none without a path.
+
+    The file holds an object ``settings`` and, where they matter, the names of the ``method`` and the
+    ``recogniser`` that they are for: ``{"method": "grafiqs", "settings": {"place": "image"}}``.
+
+    Raises:
+        DataError: If the file is no JSON object.
+        SettingsError: If it has no settings or they are for another method or recogniser.
+    """
+    if path is None:
+        return {}
+    card = read_json(path)
+    for what, actual in (("method", method), ("recogniser", recogniser)):
+        if card.get(what, actual) != actual:
+            raise SettingsError(f"{path} holds settings for {what} {card[what]}, not {actual}")
+    settings = card.get("settings")
+    if not isinstance(settings, dict):
+        raise SettingsError(f"{path} must hold an object named settings, got {', '.join(card) or 'nothing'}")
+    return settings

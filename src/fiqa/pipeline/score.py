@@ -29,8 +29,13 @@ class Score(Stage):
 
     name: ClassVar[str] = "score"
     writes_table: ClassVar[bool] = True
-    photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
+    photos: Path = setting(
+        help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
+    )
     method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
+    method_settings: Path | None = setting(
+        None, help="JSON file of the method's settings, by hand or from `fiqa froq`."
+    )
     model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
     recogniser: str | None = setting(
         None, help="Recogniser of the method, onnx:PATH or torch:PATH; sface, or magface for magface."
@@ -49,6 +54,8 @@ class Score(Stage):
         """Write the scores; a killed run goes on where it ended."""
         if (self.method is None) == (self.model is None):
             raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
+        if self.model is not None and self.method_settings is not None:
+            raise SettingsError("--method-settings go with --method; a trained model has none")
         if self.model is not None and self.cache is not None:
             self._score_cached(self.model, self.cache, progress)
             return
@@ -60,6 +67,7 @@ class Score(Stage):
             contract=self.contract,
             model=self.model,
             seed=self.seed,
+            settings=self.method_settings,
         )
         source = open_source(
             self.photos, method.spec, aligned=self.aligned, face=self.face, strict=self.strict

@@ -39,7 +39,12 @@ Preset = TypeVar("Preset", bound=_Dataclass)
 
 
 def setting(
-    default: Any = dataclasses.MISSING, *, help: str, argument: bool = False, written: bool = False
+    default: Any = dataclasses.MISSING,
+    *,
+    help: str,
+    argument: bool = False,
+    written: bool = False,
+    flags: tuple[str, ...] = (),
 ) -> Any:
     """A field of a stage with its help text.
 
@@ -48,10 +53,10 @@ def setting(
         help: One line for the command line.
         argument: Positional on the command line.
         written: A path that the stage writes rather than reads.
+        flags: More names of the option on the command line, such as ``"-o"``.
     """
-    return dataclasses.field(
-        default=default, metadata={"help": help, "argument": argument, "written": written}
-    )
+    metadata = {"help": help, "argument": argument, "written": written, "flags": flags}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ class Stage(ABC):
 
     name: ClassVar[str]
     writes_table: ClassVar[bool] = False
-    output: Path = setting(help="File or folder to write.", written=True)
+    output: Path = setting(help="File or folder to write.", written=True, flags=("-o",))
 
     @abstractmethod
     def run(self, progress: Progress) -> None:

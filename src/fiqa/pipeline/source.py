@@ -1,10 +1,10 @@
-"""Where aligned faces come from: photographs, images that are aligned already, or a crop folder."""
+"""Where aligned faces come from: photographs, aligned images in files or in one archive, or a crop folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from ..core.types import FaceCrops, Failure, SampleSet
 from ..faces.choose import Policy
 from ..faces.detect import Detector
 from ..faces.extract import extract
+from ..io.archives import SUFFIXES, Archive, open_archive
 from ..io.atomic import HEADER
 from ..io.crops import CropFolder
 from ..io.images import ImageError, read_image
@@ -55,9 +56,15 @@ class Batch:
 
 
 class Source(Protocol):
-    """Faces in chunks of photographs."""
+    """Faces in chunks of photographs.
+
+    Attributes:
+        samples: The photographs.
+        earlier: What an earlier stage could not process; it is not among the samples.
+    """
 
     samples: SampleSet
+    earlier: Sequence[Failure]
 
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """The faces of the photographs at these rows."""
@@ -67,17 +74,18 @@ class Source(Protocol):
 def open_source(
     path: Path, spec: InputSpec, *, aligned: bool = False, face: Policy = "largest", strict: bool = False
 ) -> Source:
-    """Open a folder of photographs, a list of them (CSV or Parquet), or a folder written by `fiqa crop`.
+    """Open photographs, aligned images, or a folder written by `fiqa crop`.
 
     Args:
-        path: Folder or list.
+        path: Folder of images, list of them (CSV or Parquet), ``.bin`` or ``.rec`` file of ArcFace crops, or
+            crop folder.
         spec: Size and alignment convention of the crops wanted.
         aligned: Take the images as crops instead of looking for faces.
         face: Which face of a photograph is meant.
         strict: Whether several faces where one is meant are a failure.
 
     Raises:
-        DataError: If there are no images, or a crop folder has another convention or size.
+        DataError: If there are no images, or a crop folder or archive has another convention.
     """
     if (path / HEADER).exists():
         folder = CropFolder.open(path)
@@ -87,6 +95,12 @@ def open_source(
                 f"crop the photographs again with --crop {spec.crop}"
             )
         return CroppedFaces(folder)
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        if spec.crop != "arcface":
+            raise DataError(
+                f"{path} holds arcface crops and {spec.crop} crops are needed: take the photographs"
+            )
+        return ArchivedImages(open_archive(path), spec)
     samples = find_images(path) if path.is_dir() else read_samples(path)
     return AlignedImages(samples, spec) if aligned else Photographs(samples, spec, face=face, strict=strict)
 
@@ -116,6 +130,7 @@ class CroppedFaces:
 
     def __init__(self, folder: CropFolder) -> None:
         self.folder, self.samples = folder, folder.samples
+        self.earlier: Sequence[Failure] = folder.failures
 
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """The crops at these rows; they have been checked when they were written."""
@@ -126,14 +141,20 @@ class CroppedFaces:
 class AlignedImages:
     """Images that are aligned crops already; one of another size is a failure."""
 
+    earlier: Sequence[Failure] = ()
+
     def __init__(self, samples: SampleSet, spec: InputSpec) -> None:
         self.samples, self.spec = samples, spec
+
+    def read(self, row: int) -> Path | bytes:
+        """The file of an image, or its bytes."""
+        return _file_at(self.samples, row)
 
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """Decode the images at these rows."""
         size = self.spec.size
         kept, images, failures = [], [], []
-        for row, image in _decoded(self.samples, rows):
+        for row, image in _decoded(self.samples, rows, self.read):
             if isinstance(image, Failure):
                 failures.append(image)
             elif image.shape[:2] != (size, size):
@@ -148,8 +169,29 @@ class AlignedImages:
         return Batch(kept_rows, _rows(self.samples, kept_rows), crops, columns, tuple(failures))
 
 
+class ArchivedImages(AlignedImages):
+    """Aligned images in a ``.bin`` or ``.rec`` file; paths read ``FILE#ID``."""
+
+    def __init__(self, archive: Archive, spec: InputSpec) -> None:
+        super().__init__(archive.samples, spec)
+        self.archive = archive
+
+    def read(self, row: int) -> bytes:
+        """The bytes of an image."""
+        return self.archive.encoded(row)
+
+    def load(self, rows: NDArray[np.int64]) -> Batch:
+        """Decode the images at these rows."""
+        batch = super().load(rows)
+        ids = batch.samples.sample_ids
+        paths = np.array([f"{self.archive.path}#{name}" for name in ids], dtype=np.str_)
+        return replace(batch, samples=SampleSet(ids, batch.samples.subject_ids, paths))
+
+
 class Photographs:
     """Photographs whose faces are detected and aligned when asked for."""
+
+    earlier: Sequence[Failure] = ()
 
     def __init__(self, samples: SampleSet, spec: InputSpec, *, face: Policy, strict: bool) -> None:
         self.samples, self.spec = samples, spec
@@ -160,7 +202,7 @@ class Photographs:
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """Decode the photographs at these rows and cut out their faces."""
         found, failures = [], []
-        for row, image in _decoded(self.samples, rows):
+        for row, image in _decoded(self.samples, rows, lambda row: _file_at(self.samples, row)):
             if isinstance(image, Failure):
                 failures.append(image)
                 continue
@@ -197,17 +239,20 @@ class Photographs:
         return Batch(row_of_face, samples, joined, columns, tuple(failures))
 
 
-def _decoded(
-    samples: SampleSet, rows: NDArray[np.int64]
-) -> Iterator[tuple[int, NDArray[np.uint8] | Failure]]:
-    """Decode photographs a little ahead in a thread; one that cannot be read comes as a Failure."""
+def _file_at(samples: SampleSet, row: int) -> Path:
     if samples.paths is None:
         raise DataError("these samples have no paths; give a folder or a list with a `path` column")
-    paths = samples.paths
+    return Path(str(samples.paths[row]))
+
+
+def _decoded(
+    samples: SampleSet, rows: NDArray[np.int64], read: Callable[[int], Path | bytes]
+) -> Iterator[tuple[int, NDArray[np.uint8] | Failure]]:
+    """Decode photographs a little ahead in a thread; one that cannot be read comes as a Failure."""
 
     def decode(row: int) -> NDArray[np.uint8] | Failure:
         try:
-            return read_image(Path(str(paths[row])))
+            return read_image(read(row))
         except ImageError as error:
             return Failure(str(samples.sample_ids[row]), "crop", error.reason, str(error))
 

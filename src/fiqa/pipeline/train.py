@@ -1,4 +1,4 @@
-"""Stage train: a quality model from a recogniser and labels."""
+"""Stage train: a quality model from a recogniser, and labels or the objective of a method."""
 
 from __future__ import annotations
 
@@ -6,47 +6,70 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ..core.errors import SettingsError
 from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
-from ..io.store import read_scores, write_json
+from ..io.store import read_embeddings, read_scores, write_json
+from ..methods import load_objective
 from ..models.recognisers import load_torch_recogniser
 from .models import read_contract
 from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
+    from ..train.lesson import Lesson
     from ..train.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train(PresetStage):
-    """Fine-tune a recogniser with a regression head on quality labels.
+    """Fine-tune a recogniser with a head for quality, on labels or by the objective of a method.
 
-    Writes regressor.pt (best validation on unseen subjects) and log.jsonl. Preset `published` trains the
-    head and the last 100 parameter tensors for one epoch, as published; `last-block` trains the last block
-    on cached features and takes about a minute for 7,000 crops on two cores.
+    Writes regressor.pt (best validation on samples not learnt from) and log.jsonl. Preset `published` trains
+    the head and the last 100 parameter tensors for one epoch, as published; `last-block` trains the last
+    block on cached features and takes about a minute for 7,000 crops on two cores. `fiqa methods` says which
+    methods have an objective.
     """
 
     name: ClassVar[str] = "train"
     crops: Path = setting(help="Folder written by `fiqa crop`.", argument=True)
-    labels: Path = setting(help="Scores file with one label for each crop.")
+    labels: Path | None = setting(None, help="Scores file with one label for each crop.")
+    objective: str | None = setting(
+        None, help="Method to train by its own loss; without it labels are learnt."
+    )
+    option: tuple[str, ...] = setting((), help="NAME=VALUE setting of the objective.")
+    embeddings: Path | None = setting(
+        None, help="Folder written by `fiqa embed`, for objectives that use it."
+    )
     recogniser: str = setting("sface", help="Backbone to start from, onnx:PATH or torch:PATH.")
     weights: Path | None = setting(None, help="Weights file of the recogniser.")
     contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     preset: Literal["published", "last-block"] = setting("last-block", help="published or last-block.")
+    layers: Literal["published", "last-block", "head"] | None = setting(
+        None, help="What learns: published, last-block or head."
+    )
+    head: Literal["linear", "sigmoid", "mlp", "norm"] | None = setting(
+        None, help="linear, sigmoid, mlp or norm; the objective's own."
+    )
     cut: str | None = setting(None, help="Tensor to cut the network at; found by itself.")
     epochs: int | None = setting(None, help="Passes over the data.")
     batch_size: int | None = setting(None, help="Samples a step.")
     learning_rate: float | None = setting(None, help="Rate of the head; deeper layers follow.")
     schedule: Literal["constant", "cosine"] | None = setting(None, help="constant or cosine.")
-    loss: Literal["l1", "huber", "ranking"] | None = setting(None, help="l1, huber or ranking.")
-    targets: Literal["minmax", "rank"] | None = setting(None, help="Labels as minmax or rank.")
-    unlabelled: Literal["refuse", "skip"] = setting("refuse", help="Crops without a label: refuse or skip.")
+    loss: Literal["l1", "huber", "smooth_l1", "ranking"] | None = setting(
+        None, help="Of labels: l1, huber, smooth_l1 or ranking."
+    )
+    targets: Literal["minmax", "rank", "native"] | None = setting(
+        None, help="Labels as minmax, rank or native."
+    )
+    unlabelled: Literal["refuse", "skip"] = setting(
+        "refuse", help="Crops without label or embedding: refuse or skip."
+    )
     freeze_batchnorm: bool | None = setting(None, help="Keep BatchNorm statistics.")
-    validation_fraction: float | None = setting(None, help="Share of subjects to validate on.")
+    validation_fraction: float | None = setting(None, help="Share of subjects or samples to validate on.")
     precision: Literal["float32", "bfloat16"] | None = setting(None, help="float32 or bfloat16.")
     device: Literal["cpu", "cuda"] | None = setting(None, help="cpu or cuda.")
-    seed: int = setting(0, help="Seed of split, head, order and dropout.")
+    seed: int = setting(0, help="Seed of split, first weights and order.")
     cache: Path | None = setting(None, help="Folder of features shared by trainings.", written=True)
 
     def resolved(self) -> TrainSettings:
@@ -59,14 +82,15 @@ class Train(PresetStage):
         """Train; a killed run goes on to the same result."""
         from ..train.training import train
 
+        settings = self.resolved()
         folder = self.output.with_name(f".parts-{self.output.name}")
         train(
             CropFolder.open(self.crops),
-            read_scores(self.labels),
+            self._lesson(settings),
             recogniser=load_torch_recogniser(
                 self.recogniser, path=self.weights, contract=read_contract(self.contract)
             ),
-            settings=self.resolved(),
+            settings=settings,
             folder=folder,
             cache=self.cache,
             progress=progress,
@@ -74,3 +98,40 @@ class Train(PresetStage):
         write_json(folder / HEADER, {"provenance": self.provenance("regressor").to_json()})
         with atomic(self.output) as temporary:
             folder.rename(temporary)
+
+    def _lesson(self, settings: TrainSettings) -> Lesson:
+        """What to learn.
+
+        Raises:
+            SettingsError: If there is neither an objective nor labels, or settings do not go together.
+        """
+        from ..train.lesson import Lesson, label_lesson
+
+        labels = None if self.labels is None else read_scores(self.labels)
+        if self.objective is None:
+            if labels is None:
+                raise SettingsError("give --labels to learn or the --objective of a method; `fiqa methods`")
+            if self.option or self.embeddings:
+                raise SettingsError("--option and --embeddings are for an --objective; labels need neither")
+            return label_lesson(labels, loss=settings.loss)
+        options = dict(_option(text) for text in self.option)
+        kind = load_objective(self.objective, settings=options)
+        if self.loss or (self.targets and labels is None):
+            raise SettingsError(
+                f"--loss and --targets are for labels; objective {self.objective} has its own"
+            )
+        embeddings = None if self.embeddings is None else read_embeddings(self.embeddings)
+        return Lesson(self.objective, kind, labels, embeddings, options)
+
+
+def _option(text: str) -> tuple[str, int | float | str]:
+    """Name and value behind NAME=VALUE, the value as a number where it is one."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise SettingsError(f"--option takes NAME=VALUE, got {text!r}")
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.protocols import Progress, Recogniser
+from ..core.types import Failure, SampleSet
 from ..io.parts import Parts
 from ..io.store import write_json
 from ..models.recognisers import load_recogniser
@@ -18,6 +20,9 @@ from .embed import embed_source
 from .models import read_contract
 from .settings import Stage, setting
 from .source import open_source
+
+if TYPE_CHECKING:
+    from .benchmarks import Benchmark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +47,12 @@ class Verify(Stage):
         """Write the rates, warnings and failures; a killed run goes on where it ended."""
         from ..comparisons.compare import compare
         from ..evaluate.verification import verify
-        from .benchmarks import open_benchmark
 
         recogniser = load_recogniser(
             self.recogniser, path=self.weights, contract=read_contract(self.contract)
         )
         source = open_source(self.photos, recogniser.spec, aligned=self.aligned, face=self.face)
-        wanted = open_benchmark(self.pairs, source.samples, non_mated=1, seed=0).pairs
+        wanted = self._benchmark(source.samples, source.earlier).pairs
         if wanted.folds is None:
             raise DataError(f"pairs {self.pairs} have no folds, which the accuracy of verification needs")
         rows = np.flatnonzero(np.isin(source.samples.sample_ids, wanted.sample_ids))
@@ -60,7 +64,7 @@ class Verify(Stage):
         usable = np.intersect1d(given.sample_ids, swapped.sample_ids)
         if not len(usable):
             raise DataError(f"no usable face in {len(rows)} images of {self.photos}")
-        benchmark = open_benchmark(self.pairs, samples.at(usable), non_mated=0, seed=0)
+        benchmark = self._benchmark(samples.at(usable), failures)
         found = verify(
             benchmark.name,
             compare(given, benchmark.pairs),
@@ -71,6 +75,11 @@ class Verify(Stage):
         more = {"failures": [vars(item) for item in failures], "provenance": provenance.to_json()}
         write_json(self.output, {**found.to_dict(), **more})
         parts.remove()
+
+    def _benchmark(self, samples: SampleSet, failed: Sequence[Failure]) -> Benchmark:
+        from .benchmarks import open_benchmark
+
+        return open_benchmark(self.pairs, samples, non_mated=1, seed=0, failed=failed)
 
 
 class _Swapped:

@@ -1,8 +1,10 @@
-"""Batches of crops or of cached features, as tensors."""
+"""Batches of crops or of cached features, as tensors, and which samples share one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,16 +33,71 @@ def activations(features: NDArray[np.float16], *, device: str) -> Inputs:
     return lambda rows: torch.from_numpy(features[rows]).to(device).float()
 
 
-def batch_rows(rows: NDArray[np.int64], step: int, *, batch_size: int, seed: int) -> NDArray[np.int64]:
-    """Rows of a step: each epoch takes whole batches of a new permutation, drawn from (seed, epoch).
+class Epoch(NamedTuple):
+    """Rows in the order in which they are learnt from; batch k is `order[edges[k]:edges[k + 1]]`."""
 
-    Nothing is carried from step to step, so training resumes at any of them.
+    order: NDArray[np.int64]
+    edges: NDArray[np.int64]
+
+
+class Batches:
+    """Which rows each step learns from; every epoch is drawn anew from (seed, epoch).
+
+    Nothing is carried from step to step, so training resumes at any of them. An epoch takes whole batches
+    alone, or one that is incomplete where there are too few samples for a whole one.
     """
-    epoch, position = divmod(step, steps_per_epoch(len(rows), batch_size))
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
-    return order[position * batch_size : (position + 1) * batch_size]
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        *,
+        size: int,
+        seed: int,
+        codes: NDArray[np.int64] | None = None,
+        per_subject: int = 1,
+    ) -> None:
+        """Say how batches are drawn.
+
+        Args:
+            rows: Rows to draw from.
+            size: Samples a batch.
+            seed: Of all draws.
+            codes: Subject of every row there is; needed for groups alone.
+            per_subject: 1 draws samples whoever they show. With K of 2 or more a batch is size // K groups
+                of K samples of one subject each, but one group at least. What is left of a subject makes a
+                smaller group, and a single sample left over waits for another epoch.
+        """
+        self.rows, self.size, self.seed, self.codes, self.per_subject = rows, size, seed, codes, per_subject
+        self._epoch = lru_cache(maxsize=1)(self._drawn)
+        self.per_epoch = len(self._epoch(0).edges) - 1
+
+    def at(self, step: int) -> NDArray[np.int64]:
+        """Rows of a step, counted from 0 over all epochs."""
+        epoch, position = divmod(step, self.per_epoch)
+        order, edges = self._epoch(epoch)
+        return order[edges[position] : edges[position + 1]]
+
+    def _drawn(self, epoch: int) -> Epoch:
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(self.rows)
+        if self.codes is None or self.per_subject == 1:
+            return Epoch(order, _edges(np.ones(len(order), np.int64), self.size))
+        order = order[np.argsort(self.codes[order], kind="stable")]
+        _, firsts, sizes = np.unique(self.codes[order], return_index=True, return_counts=True)
+        opens = (np.arange(len(order)) - np.repeat(firsts, sizes)) % self.per_subject == 0
+        group = np.cumsum(opens) - 1
+        members = np.bincount(group)
+        shuffled = rng.permutation(len(members))
+        order = order[np.argsort(np.argsort(shuffled)[group], kind="stable")]
+        members = members[shuffled]
+        pairs = members > 1
+        return Epoch(
+            order[np.repeat(pairs, members)], _edges(members[pairs], max(1, self.size // self.per_subject))
+        )
 
 
-def steps_per_epoch(n_samples: int, batch_size: int) -> int:
-    """Whole batches in an epoch; one incomplete batch where there are too few samples for a whole one."""
-    return max(1, n_samples // batch_size)
+def _edges(members: NDArray[np.int64], per_batch: int) -> NDArray[np.int64]:
+    """Edges of the batches of that many groups each, where groups have these numbers of members."""
+    ends = np.concatenate([[0], np.cumsum(members)])
+    whole: NDArray[np.int64] = ends[::per_batch]
+    return whole if len(whole) > 1 else ends[[0, -1]]

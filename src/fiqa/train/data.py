@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.types import FaceCrops, QualityScores, SampleSet
+from ..core.types import EmbeddingSet, FaceCrops, QualityScores, SampleSet
 
 
 class CropSource(Protocol):
@@ -30,45 +31,51 @@ class CropSource(Protocol):
 
 
 class Split(NamedTuple):
-    """Rows to learn from and rows to validate on; no subject has rows in both."""
+    """Rows to learn from and rows to validate on; no row is in both."""
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
 
 
-def rows_to_learn(labels: QualityScores, samples: SampleSet, *, unlabelled: str) -> NDArray[np.int64]:
+def rows_to_learn(
+    given: Iterable[QualityScores | EmbeddingSet], samples: SampleSet, *, unlabelled: str
+) -> NDArray[np.int64]:
     """Rows (m,) of the samples to learn from.
 
     Args:
-        labels: Quality labels.
+        given: Labels and embeddings.
         samples: The n samples at hand.
         unlabelled: ``"refuse"`` takes every sample, so that one without a label is an error later on;
-            ``"skip"`` takes those that have a label.
+            ``"skip"`` takes those that all of `given` know.
     """
-    if unlabelled == "refuse":
-        return np.arange(len(samples))
-    return np.flatnonzero(np.isin(samples.sample_ids, labels.sample_ids))
+    known = np.ones(len(samples), dtype=bool)
+    for facts in given if unlabelled == "skip" else ():
+        known &= np.isin(samples.sample_ids, facts.sample_ids)
+    return np.flatnonzero(known)
 
 
 def targets_of(labels: QualityScores, samples: SampleSet, *, scaling: str) -> NDArray[np.float32]:
-    """Regression targets (n,) in [0, 1], in the order of the samples; labels of others are left out.
+    """Regression targets (n,), in the order of the samples; labels of others are left out.
 
     Args:
         labels: Quality labels, one for each sample or more.
         samples: The samples to train on.
-        scaling: ``"minmax"`` (the lowest label becomes 0, the highest 1) or ``"rank"`` (mean rank over
-            n - 1, so equal labels share a target).
+        scaling: ``"minmax"`` (the lowest label becomes 0, the highest 1), ``"rank"`` (mean rank over n - 1,
+            so equal labels share a target) or ``"native"`` (as they are).
 
     Raises:
         DataError: If a sample has no label (the first three are named) or all labels are equal.
     """
-    values = labels.at(samples.sample_ids)
+    values: NDArray[np.floating] = labels.at(samples.sample_ids)
     if len(values) < 2 or values.min() == values.max():
         raise DataError(
             f"labels of {labels.method} are constant over the {len(values)} crops: nothing can be learnt"
         )
+    targets: NDArray[np.floating]
     if scaling == "rank":
         targets = mean_ranks(values) / (len(values) - 1)
+    elif scaling == "native":
+        targets = values
     else:
         targets = (values - values.min()) / (values.max() - values.min())
     return targets.astype(np.float32)
@@ -116,3 +123,26 @@ def split_by_subject(
     every = min(round(1 / fraction), len(counts))
     held_out = np.isin(subjects, order[rng.integers(every) :: every])
     return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+
+def split_by_sample(codes: NDArray[np.int64], *, fraction: float, seed: int) -> Split:
+    """Hold out every k-th sample, k = round(1 / fraction), of the subjects that have two or more.
+
+    Every subject keeps a sample to learn from, which objectives with a class a subject need.
+
+    Args:
+        codes: (n,) subject of each sample.
+        fraction: Share of samples to validate on, in (0, 0.5]; at least one sample.
+        seed: Of the samples held out.
+
+    Raises:
+        DataError: If no subject has two samples.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(np.flatnonzero(np.bincount(codes)[codes] > 1))
+    if not len(order):
+        raise DataError("a split of the samples of each subject needs a subject with 2 samples or more")
+    order = order[np.argsort(codes[order], kind="stable")]
+    every = min(round(1 / fraction), len(order))
+    held_out = np.sort(order[rng.integers(every) :: every])
+    return Split(np.setdiff1d(np.arange(len(codes)), held_out), held_out)

@@ -108,7 +108,7 @@ def _join(parts: Parts, path: Path, total: int) -> None:
 
 def _key(images: CropSource, lower: LayerGraph, spec: InputSpec, precision: Precision) -> str:
     """Digest of everything that the features depend on."""
-    parts = [images.digest, state_digest(lower), lower.steps[-1].output, asdict(spec), precision]
+    parts = [images.digest, state_digest(lower), lower.output, asdict(spec), precision]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..core.errors import SettingsError
 from ..models.layer_graph import LayerGraph
+from ..models.objective import Objective
 from ..models.regressor import Regressor
 
 
@@ -62,7 +63,7 @@ def published_groups(regressor: Regressor, *, learning_rate: float) -> list[dict
     """
     backbone = list(regressor.backbone.parameters())
     regressor.backbone.requires_grad_(False)
-    groups = [_head(regressor, learning_rate)]
+    groups = head_groups(regressor, learning_rate=learning_rate)
     for part in PUBLISHED:
         if parameters := backbone[part.start : part.stop]:
             rate = learning_rate * part.rate
@@ -75,7 +76,20 @@ def last_block_groups(regressor: Regressor, *, learning_rate: float) -> list[dic
     parameters, last = list(regressor.backbone.parameters()), PUBLISHED[0]
     rate = learning_rate * last.rate
     block = _group("last block", parameters, rate=rate, weight_decay=last.weight_decay)
-    return [_head(regressor, learning_rate), block]
+    return [*head_groups(regressor, learning_rate=learning_rate), block]
+
+
+def head_groups(regressor: Regressor, *, learning_rate: float) -> list[dict[str, Any]]:
+    """Optimiser groups of the head; none where it has no parameters."""
+    return _own_groups("head", regressor.head, rate=learning_rate, weight_decay=HEAD_WEIGHT_DECAY)
+
+
+def objective_groups(objective: Objective, *, learning_rate: float) -> list[dict[str, Any]]:
+    """Optimiser groups of what an objective learns beside the regressor, at the rate of a head.
+
+    Nothing decays: only the directions of class weights matter.
+    """
+    return _own_groups("objective", objective, rate=learning_rate, weight_decay=0.0)
 
 
 def last_block_cut(backbone: LayerGraph) -> str:
@@ -94,9 +108,9 @@ def last_block_cut(backbone: LayerGraph) -> str:
     )
 
 
-def _head(regressor: Regressor, learning_rate: float) -> dict[str, Any]:
-    parameters = list(regressor.head.parameters())
-    return _group("head", parameters, rate=learning_rate, weight_decay=HEAD_WEIGHT_DECAY)
+def _own_groups(name: str, module: nn.Module, *, rate: float, weight_decay: float) -> list[dict[str, Any]]:
+    parameters = list(module.parameters())
+    return [_group(name, parameters, rate=rate, weight_decay=weight_decay)] if parameters else []
 
 
 def _group(name: str, parameters: list[nn.Parameter], *, rate: float, weight_decay: float) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from ..core.arrays import first_few
 from ..core.errors import DataError
 from ..core.protocols import Progress
 from ..io.atomic import atomic
+from ..models.objective import Objective
 from ..models.regressor import Regressor
-from .batches import Inputs, batch_rows, steps_per_epoch
+from .batches import Batches, Inputs
 from .data import Split, spearman
-from .losses import LOSSES, mean_loss
+from .losses import mean_loss
 from .settings import TrainSettings
 
 
@@ -30,15 +31,17 @@ class TrainingData(NamedTuple):
 
     Attributes:
         inputs: Rows -> a batch as the learner wants it, on its device.
-        targets: (n,) in [0, 1].
         split: Rows to learn from and to validate on.
         sample_ids: (n,) names for messages.
+        codes: (n,) subject of each.
+        targets: (n,) labels to compare scores with; None without labels.
     """
 
     inputs: Inputs
-    targets: NDArray[np.float32]
     split: Split
     sample_ids: NDArray[np.str_]
+    codes: NDArray[np.int64]
+    targets: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,9 @@ class Validation:
         step: Steps done.
         train_loss: Mean over the batches since the last validation.
         validation_loss: Over all validation samples.
-        spearman: Rank correlation of scores and targets of the validation samples; None where the scores
-            are constant.
-        learning_rate: Of the head in the last step.
+        spearman: Rank correlation of scores and labels of the validation samples; None where the scores are
+            constant or there are no labels.
+        learning_rate: Of the head (of the last block under a head without parameters) in the last step.
         seconds: Time spent since the start, without the time between a kill and a resumption.
     """
 
@@ -69,17 +72,30 @@ class Loop:
     """Trains a regressor from batch to batch.
 
     The order of batches depends on the seed and the step alone and nothing else is drawn, so the state is the
-    network, the optimiser, the step and the validations so far.
+    network, what the objective learns, the optimiser, the step and the validations so far.
     """
 
     def __init__(
-        self, learner: Regressor, groups: list[dict[str, Any]], *, data: TrainingData, settings: TrainSettings
+        self,
+        learner: Regressor,
+        objective: Objective,
+        groups: list[dict[str, Any]],
+        *,
+        data: TrainingData,
+        settings: TrainSettings,
     ) -> None:
-        self.learner, self.data, self.settings = learner, data, settings
+        self.learner, self.objective, self.data, self.settings = learner, objective, data, settings
         self.optimizer = torch.optim.Adam(groups, fused=True)
         self.rates = [float(group["lr"]) for group in groups]
         self.trained = [parameter for group in groups for parameter in group["params"]]
-        self.per_epoch = steps_per_epoch(len(data.split.training), settings.batch_size)
+        self.batches = Batches(
+            data.split.training,
+            size=settings.batch_size,
+            seed=settings.seed,
+            codes=data.codes,
+            per_subject=objective.samples_per_subject,
+        )
+        self.per_epoch = self.batches.per_epoch
         self.total = self.per_epoch * settings.epochs
         self.step = 0
         self.history: list[Validation] = []
@@ -118,11 +134,13 @@ class Loop:
             progress(self.step, self.total)
 
     @torch.no_grad()
-    def predict(self, rows: NDArray[np.int64]) -> Tensor:
-        """Scores (k,) of the samples at these rows, in evaluation mode."""
+    def predict(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Embeddings (k, d) and scores (k,) of the samples at these rows, in evaluation mode."""
         self.learner.eval()
         size = self.settings.batch_size
-        return torch.cat([self._scores(rows[start : start + size]) for start in range(0, len(rows), size)])
+        parts = [self._outputs(rows[start : start + size]) for start in range(0, len(rows), size)]
+        embeddings, scores = (torch.cat(column) for column in zip(*parts, strict=True))
+        return embeddings, scores
 
     def save(self, path: Path, *, key: str) -> None:
         """Write the state; an interrupted write leaves the one before."""
@@ -131,6 +149,7 @@ class Loop:
             "step": self.step,
             "history": [asdict(validation) for validation in self.history],
             "learner": self.learner.state_dict(),
+            "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
         with atomic(path) as temporary:
@@ -144,6 +163,7 @@ class Loop:
         if state["key"] != key:
             return False
         self.learner.load_state_dict(state["learner"])
+        self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
         self.history = [Validation(**validation) for validation in state["history"]]
@@ -152,13 +172,13 @@ class Loop:
     def _advance(self) -> float:
         """One step; its training loss."""
         settings, step = self.settings, self.step
-        rows = batch_rows(self.data.split.training, step, batch_size=settings.batch_size, seed=settings.seed)
+        rows = self.batches.at(step)
         training_mode(self.learner, freeze_batchnorm=settings.freeze_batchnorm)
         share = 0.5 * (1 + math.cos(math.pi * step / self.total)) if settings.schedule == "cosine" else 1.0
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * share
         self.optimizer.zero_grad()
-        loss = LOSSES[settings.loss](self._scores(rows), self._targets(rows))
+        loss: Tensor = self.objective(*self._outputs(rows), self._on_device(rows))
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.trained, settings.clip_norm)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -168,9 +188,11 @@ class Loop:
         return loss.item()
 
     def _validate(self, train_loss: float, start: float) -> None:
-        settings, rows = self.settings, self.data.split.validation
-        scores, targets = self.predict(rows), self._targets(rows)
-        validation_loss = mean_loss(settings.loss, scores, targets, batch_size=settings.batch_size)
+        rows, targets = self.data.split.validation, self.data.targets
+        embeddings, scores = self.predict(rows)
+        validation_loss = mean_loss(
+            self.objective, embeddings, scores, self._on_device(rows), batch_size=self.settings.batch_size
+        )
         if not math.isfinite(validation_loss):
             raise self._diverged(rows, validation_loss, math.nan)
         self.history.append(
@@ -179,20 +201,19 @@ class Loop:
                 step=self.step,
                 train_loss=train_loss,
                 validation_loss=validation_loss,
-                spearman=spearman(scores.cpu().numpy(), self.data.targets[rows]),
+                spearman=None if targets is None else spearman(scores.cpu().numpy(), targets[rows]),
                 learning_rate=float(self.optimizer.param_groups[0]["lr"]),
                 seconds=round(time.monotonic() - start, 3),
             )
         )
 
-    def _scores(self, rows: NDArray[np.int64]) -> Tensor:
+    def _outputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         enabled = self.settings.precision == "bfloat16"
         with torch.autocast(self.settings.device, torch.bfloat16, enabled=enabled):
-            scores: Tensor = self.learner(self.data.inputs(rows))
-        return scores
+            return self.learner.embed_and_score(self.data.inputs(rows))
 
-    def _targets(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self.data.targets[rows]).to(self.settings.device)
+    def _on_device(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(rows).to(self.settings.device)
 
     def _diverged(self, rows: NDArray[np.int64], loss: float, norm: float) -> DataError:
         kept = f"step {self.best.step} is kept" if self.history else "nothing is kept yet"

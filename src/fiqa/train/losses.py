@@ -1,4 +1,4 @@
-"""What training minimises: (scores (n,), targets (n,)) -> a scalar."""
+"""Regression of labels: losses as (scores (n,), targets (n,)) -> a scalar, and the objective made of one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Final
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ..models.objective import Facts, Objective
+from .settings import Loss
 
 
 def ranking_loss(scores: Tensor, targets: Tensor) -> Tensor:
@@ -33,15 +36,44 @@ def huber_loss(scores: Tensor, targets: Tensor) -> Tensor:
     return F.huber_loss(scores, targets, delta=0.1)
 
 
+def smooth_l1_loss(scores: Tensor, targets: Tensor) -> Tensor:
+    """Smooth L1 with beta 0.5, quadratic below an error of 0.5 and linear above; CR-FIQA's loss.
+
+    Source:
+        Boutros et al., CVPR 2023, arXiv 2112.06592, for the constant.
+    """
+    return F.smooth_l1_loss(scores, targets, beta=0.5)
+
+
 LOSSES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "l1": F.l1_loss,
     "huber": huber_loss,
+    "smooth_l1": smooth_l1_loss,
     "ranking": ranking_loss,
 }
 
 
+class LabelRegression(Objective):
+    """Learn to output the label of a sample."""
+
+    needs = ("labels",)
+    targets: Tensor
+
+    def __init__(self, facts: Facts, *, loss: Loss = "l1") -> None:
+        super().__init__(facts)
+        assert facts.targets is not None  # by `needs`
+        self.loss = LOSSES[loss]
+        self.keep("targets", facts.targets)
+
+    def forward(self, embeddings: Tensor, scores: Tensor, rows: Tensor) -> Tensor:  # noqa: ARG002
+        """The loss between scores and labels."""
+        return self.loss(scores, self.targets[rows])
+
+
 @torch.no_grad()
-def mean_loss(name: str, scores: Tensor, targets: Tensor, *, batch_size: int) -> float:
+def mean_loss(
+    objective: Objective, embeddings: Tensor, scores: Tensor, rows: Tensor, *, batch_size: int
+) -> float:
     """The loss of many samples: its mean over batches, weighted by their sizes."""
-    parts = zip(torch.split(scores, batch_size), torch.split(targets, batch_size), strict=True)
-    return sum(float(LOSSES[name](s, t)) * len(s) for s, t in parts) / len(scores)
+    parts = zip(*(torch.split(column, batch_size) for column in (embeddings, scores, rows)), strict=True)
+    return sum(float(objective(*part)) * len(part[0]) for part in parts) / len(rows)

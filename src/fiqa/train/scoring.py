@@ -55,4 +55,4 @@ def score_crops(
         rows = np.arange(start, min(start + _BATCH, len(values)))
         values[rows] = network(inputs(rows)).cpu().numpy()
         progress(int(rows[-1]) + 1, len(values))
-    return QualityScores(images.samples.sample_ids, values, f"regressor of {record.label_method}")
+    return QualityScores(images.samples.sample_ids, values, f"regressor of {record.teacher}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from types import NoneType
 from typing import Literal, get_args, get_type_hints
 
 from ..core.errors import SettingsError
 
-Layers = Literal["published", "last-block"]
-Loss = Literal["l1", "huber", "ranking"]
-Targets = Literal["minmax", "rank"]
+Layers = Literal["published", "last-block", "head"]
+Head = Literal["linear", "sigmoid", "mlp", "norm"]
+Loss = Literal["l1", "huber", "smooth_l1", "ranking"]
+Targets = Literal["minmax", "rank", "native"]
 Schedule = Literal["constant", "cosine"]
 Unlabelled = Literal["refuse", "skip"]
 Precision = Literal["float32", "bfloat16"]
@@ -23,29 +25,32 @@ class TrainSettings:
 
     Attributes:
         layers: What learns: ``"published"`` (head and the last 100 parameter tensors of the backbone, at
-            rates falling with depth) or ``"last-block"`` (head and what lies above `cut`; everything below
-            runs once and is cached).
+            rates falling with depth), ``"last-block"`` (head and what lies above `cut`; everything below
+            runs once and is cached) or ``"head"`` (the head alone, on cached embeddings).
+        head: Row of `regressor.HEADS`; None is the objective's own, linear for labels.
         cut: Name of the tensor to cut the network at, for ``"last-block"``; None finds the topmost cut that
             leaves the last 10 parameter tensors above it.
         epochs: Passes over the training samples, 1 or more.
         batch_size: Samples a step; an epoch's last incomplete batch is left out.
         learning_rate: Rate of the head and the last layers; deeper groups keep their published ratio to it.
         schedule: ``"constant"``, or ``"cosine"`` from the full rate down to 0 at the last step.
-        loss: Row of `losses.LOSSES`.
-        targets: Labels as ``"minmax"`` (published) or ``"rank"``; both in [0, 1].
-        unlabelled: ``"refuse"`` makes a crop without a label an error, ``"skip"`` leaves it out.
+        loss: Row of `losses.LOSSES`, for labels alone: other objectives have their own.
+        targets: Labels as ``"minmax"`` (published) or ``"rank"``, both in [0, 1], or ``"native"``.
+        unlabelled: ``"refuse"`` makes a crop without a label or embedding an error, ``"skip"`` leaves it out.
         clip_norm: Largest gradient norm over the trained tensors together.
         freeze_batchnorm: Keep BatchNorm statistics as they are. If not, they follow the batches in all layers
             that run, trained or not, as published.
-        validation_fraction: Share of subjects to validate on, above 0, at most 0.5.
+        validation_fraction: Share of subjects (of samples where an objective learns the subjects) to validate
+            on, above 0, at most 0.5.
         validations: Validations an epoch, evenly spaced, the last one at its end.
         precision: That the backbone computes in; the head, the loss and all weights are float32. On CPUs with
             bfloat16 instructions several times as fast, on others slower.
         device: ``"cpu"`` or ``"cuda"``. Equal seeds give equal bits on the CPU alone.
-        seed: Of the split, the first head weights and the order of batches.
+        seed: Of the split, the first weights of head and objective, and the order of batches.
     """
 
     layers: Layers = "last-block"
+    head: Head | None = None
     cut: str | None = None
     epochs: int = 4
     batch_size: int = 64
@@ -65,8 +70,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for field in fields(self):
-            choices, value = get_args(hints[field.name]), getattr(self, field.name)
-            if field.name != "cut" and choices and value not in choices:
+            hint, value = hints[field.name], getattr(self, field.name)
+            choices = get_args(get_args(hint)[0] if NoneType in get_args(hint) else hint)
+            if choices and value is not None and value not in choices:
                 raise SettingsError(f"{field.name} must be one of {', '.join(choices)}, got {value!r}")
         for name in ("epochs", "batch_size", "validations"):
             if getattr(self, name) < 1:

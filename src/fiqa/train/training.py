@@ -1,4 +1,4 @@
-"""From crops and labels to a quality regressor."""
+"""From crops and a lesson to a quality regressor."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ import logging
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..core.errors import SettingsError
 from ..core.protocols import Progress, silent
-from ..core.types import QualityScores
+from ..core.types import QualityScores, SampleSet
 from ..io.atomic import atomic
 from ..models.checkpoint import RegressorRecord, save_regressor, state_digest
+from ..models.objective import Facts, Objective
 from ..models.regressor import Regressor
 from ..models.torch_recogniser import TorchRecogniser
-from .batches import activations, pixels
-from .data import CropSource, Split, rows_to_learn, split_by_subject, targets_of
+from .batches import Inputs, activations, pixels
+from .data import CropSource, Split, split_by_sample, split_by_subject
 from .features import cached_features, held
-from .groups import last_block_cut, last_block_groups, published_groups
+from .groups import head_groups, last_block_cut, last_block_groups, objective_groups, published_groups
+from .lesson import Lesson, label_lesson
 from .loop import Loop, TrainingData, Validation
 from .settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "regressor.pt"
+_OWN_CACHE = "features"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class TrainResult:
         checkpoint: `regressor.pt` of the best validation, for `load_regressor`.
         best: That validation.
         history: All validations, as in `log.jsonl`.
-        split: Rows that were learnt from and validated on.
+        split: Rows of the crops that were learnt from and validated on.
     """
 
     checkpoint: Path
@@ -52,7 +55,7 @@ class TrainResult:
 
 def train(
     images: CropSource,
-    labels: QualityScores,
+    lesson: QualityScores | Lesson,
     *,
     recogniser: TorchRecogniser,
     settings: TrainSettings,
@@ -67,55 +70,95 @@ def train(
 
     Args:
         images: Aligned crops of known subjects.
-        labels: One label for each crop or more, unless the settings skip crops without one; higher = more
-            useful.
+        lesson: What to learn: labels, higher = more useful, or an objective and what it is built from. It
+            covers each crop or more, unless the settings skip crops that it does not.
         recogniser: Whose backbone to start from; left unchanged.
         settings: How to train.
         folder: Where to write, made if absent.
-        cache: Folder of cached features for ``layers="last-block"``, to share between trainings on the same
-            crops; None keeps them in `folder` until the training ends.
+        cache: Folder of cached features for ``layers`` other than ``"published"``, to share between trainings
+            on the same crops; None keeps them in `folder` until the training ends.
         progress: Called with (done, total), first over crops while features are computed, then over steps.
 
     Raises:
         DataError: If a crop has no label, labels are constant, there are fewer than two subjects, or the
             loss stops being finite.
-        SettingsError: If the cut does not exist or there is no GPU for ``device="cuda"``.
+        SettingsError: If the cut does not exist, the objective does not fit the head, there is nothing to
+            train, or there is no GPU for ``device="cuda"``.
     """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("device 'cuda' was asked for, but torch sees no GPU; use 'cpu'")
-    samples = images.samples
-    rows = rows_to_learn(labels, samples, unlabelled=settings.unlabelled)
-    learnt = samples.at(samples.sample_ids[rows])
-    targets = np.zeros(len(samples), np.float32)
-    targets[rows] = targets_of(labels, learnt, scaling=settings.targets)
-    parts = split_by_subject(learnt, targets[rows], fraction=settings.validation_fraction, seed=settings.seed)
-    split = Split(rows[parts.training], rows[parts.validation])
-    record = _record(images, labels.at(learnt.sample_ids), labels.method, recogniser, settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    own_cache = folder / "features"
+    if isinstance(lesson, QualityScores):
+        lesson = label_lesson(lesson, loss=settings.loss)
+    rows, facts = lesson.facts(images.samples, recogniser=recogniser, settings=settings)
+    learnt = images.samples.at(images.samples.sample_ids[rows])
+    record = _record(images, lesson, recogniser, settings, digests=lesson.digests(learnt.sample_ids))
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(settings.seed)
-        regressor = Regressor(copy.deepcopy(recogniser.module), recogniser.dimension).to(settings.device)
-        if record.cut is None:
-            learner, inputs = regressor, pixels(images, record.spec, device=settings.device)
-            groups = published_groups(learner, learning_rate=settings.learning_rate)
-        else:
-            lower, learner = regressor.split(record.cut)
-            features = cached_features(
-                images,
-                lower,
-                spec=record.spec,
-                cache=cache or own_cache,
-                precision=settings.precision,
-                progress=progress,
-            )
-            inputs = activations(held(features), device=settings.device)
-            groups = last_block_groups(learner, learning_rate=settings.learning_rate)
-        data = TrainingData(inputs, targets, split, samples.sample_ids)
-        loop = Loop(learner, groups, data=data, settings=settings)
+        objective = lesson.kind(facts, **lesson.options)
+        split = _split(learnt, facts, objective, settings)
+        regressor = Regressor(copy.deepcopy(recogniser.module), recogniser.dimension, head=record.head)
+        learner, inputs, groups = _learner(
+            *(images, regressor.to(settings.device), record, settings),
+            cache=cache or folder / _OWN_CACHE,
+            progress=progress,
+        )
+        groups += objective_groups(objective.to(settings.device), learning_rate=settings.learning_rate)
+        data = TrainingData(
+            lambda some: inputs(rows[some]), split, learnt.sample_ids, facts.codes, facts.targets
+        )
+        loop = Loop(learner, objective, groups, data=data, settings=settings)
+        folder.mkdir(parents=True, exist_ok=True)
         _run(loop, regressor, record=record, folder=folder, progress=progress)
-    shutil.rmtree(own_cache, ignore_errors=True)
-    return TrainResult(folder / CHECKPOINT, loop.best, tuple(loop.history), split)
+    shutil.rmtree(folder / _OWN_CACHE, ignore_errors=True)
+    kept = Split(rows[split.training], rows[split.validation])
+    return TrainResult(folder / CHECKPOINT, loop.best, tuple(loop.history), kept)
+
+
+def _split(samples: SampleSet, facts: Facts, objective: Objective, settings: TrainSettings) -> Split:
+    """Rows of the facts to learn from and to validate on.
+
+    Where batches hold several samples of a subject, the rows to validate on are in order of subject, so that
+    they do in validation too.
+    """
+    rows, codes = objective.rows, facts.codes
+    fraction, seed = settings.validation_fraction, settings.seed
+    if objective.apart == "samples":
+        parts = split_by_sample(codes[rows], fraction=fraction, seed=seed)
+    else:
+        targets = np.zeros(len(codes), np.float32) if facts.targets is None else facts.targets
+        parts = split_by_subject(
+            samples.at(samples.sample_ids[rows]), targets[rows], fraction=fraction, seed=seed
+        )
+    training, validation = rows[parts.training], rows[parts.validation]
+    if objective.samples_per_subject > 1:
+        validation = validation[np.argsort(codes[validation], kind="stable")]
+    return Split(training, validation)
+
+
+def _learner(
+    images: CropSource,
+    regressor: Regressor,
+    record: RegressorRecord,
+    settings: TrainSettings,
+    *,
+    cache: Path,
+    progress: Progress,
+) -> tuple[Regressor, Inputs, list[dict[str, Any]]]:
+    """The part of the regressor that runs in training, its inputs by row of the crops, optimiser groups."""
+    rate = settings.learning_rate
+    if record.cut is None:
+        inputs = pixels(images, record.spec, device=settings.device)
+        return regressor, inputs, published_groups(regressor, learning_rate=rate)
+    lower, learner = regressor.split(record.cut)
+    groups = (last_block_groups if settings.layers == "last-block" else head_groups)(
+        learner, learning_rate=rate
+    )
+    if not groups:
+        raise SettingsError(f"the head {record.head!r} has nothing to train; train more layers than the head")
+    features = cached_features(
+        images, lower, spec=record.spec, cache=cache, precision=settings.precision, progress=progress
+    )
+    return learner, activations(held(features), device=settings.device), groups
 
 
 def _run(
@@ -146,27 +189,29 @@ def _run(
 
 def _record(
     images: CropSource,
-    labels: NDArray[np.floating],
-    label_method: str,
+    lesson: Lesson,
     recogniser: TorchRecogniser,
     settings: TrainSettings,
+    *,
+    digests: dict[str, str],
 ) -> RegressorRecord:
     """What the regressor will be; its digest tells trainings apart."""
     cut = None
     if settings.layers == "last-block":
         cut = settings.cut or last_block_cut(recogniser.module)
+    elif settings.layers == "head":
+        cut = recogniser.module.output
     return RegressorRecord(
         recogniser=recogniser.name,
         recogniser_digest=state_digest(recogniser.module),
         spec=recogniser.spec,
         dimension=recogniser.dimension,
-        label_method=label_method,
+        label_method="" if lesson.labels is None else lesson.labels.method,
         targets=settings.targets,
         cut=cut,
+        head=lesson.head(settings.head),
+        objective=lesson.name,
+        options=dict(lesson.options),
         settings=asdict(settings),
-        inputs={"crops": images.digest, "labels": _digest(labels)},
+        inputs={"crops": images.digest, **digests},
     )
-
-
-def _digest(values: NDArray[np.floating]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

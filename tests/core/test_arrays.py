@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fiqa.core.arrays import linked
+
+
+def test_linked_by_hand() -> None:
+    first, second = np.array([4, 1, 5]), np.array([1, 3, 5])
+    assert linked(6, first, second).tolist() == [0, 1, 2, 1, 1, 5]
+    assert linked(3, first[:0], second[:0]).tolist() == [0, 1, 2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=60))
+def test_linked_against_walking(links: list[tuple[int, int]]) -> None:
+    neighbours: dict[int, set[int]] = {item: {item} for item in range(30)}
+    for one, other in links:
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    wanted = []
+    for item in range(30):
+        reached, waiting = set(), [item]
+        while waiting:
+            here = waiting.pop()
+            if here not in reached:
+                reached.add(here)
+                waiting += neighbours[here]
+        wanted.append(min(reached))
+    ends = np.array(links, dtype=np.int64).reshape(-1, 2)
+    assert linked(30, ends[:, 0], ends[:, 1]).tolist() == wanted
