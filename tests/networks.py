@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,19 @@ def deep_recogniser() -> TorchRecogniser:
             nn.init.eye_(layer.weight)
         module = chain(nn.Flatten(), nn.Linear(3 * 16 * 16, 4), *above)
     return TorchRecogniser("deep", SPEC, module=module)
+
+
+def quality_network() -> nn.Module:
+    """A convolution and a linear score of 16-pixel crops; 10 tensors."""
+    layers = OrderedDict(
+        conv=nn.Conv2d(3, 4, 3, stride=2),
+        bn=nn.BatchNorm2d(4),
+        prelu=nn.PReLU(4),
+        flatten=nn.Flatten(),
+        drop=nn.Dropout(0.5),
+        score=nn.Linear(4 * 7 * 7, 1),
+    )
+    return nn.Sequential(layers)
 
 
 def regressor_file(folder: Path, recogniser: TorchRecogniser) -> tuple[Path, Regressor]:

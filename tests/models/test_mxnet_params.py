@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from fiqa.core.errors import WeightsError
+from fiqa.core.registry import Registry
 from fiqa.models import published
+from fiqa.models.layouts import LAYOUTS
 from fiqa.models.mxnet_params import read_params, torch_names
 from fiqa.models.published import identify
 from fiqa.models.state_file import read_state
@@ -118,7 +121,7 @@ def test_names_of_insightface_are_translated():
 def test_the_official_network_is_recognised_and_the_fixed_scale_is_one(tmp_path, monkeypatch):
     """All 49 blocks by name; tensors without memory of their own stand in for the large ones."""
     assert sum(BLOCKS[100]) == 49
-    shapes = published.expected_shapes("insightface-mxnet-iresnet100")
+    shapes = published.expected_shapes(LAYOUTS.get("insightface-mxnet-iresnet100"))
     state = {f"mxnet.{key}": torch.zeros(1).expand(shape or (1,)) for key, shape in shapes.items()}
     arrays = mxnet_arrays(state)
     assert len(arrays) == 925 - sum("num_batches" in key for key in shapes)
@@ -135,19 +138,12 @@ def test_the_official_network_is_recognised_and_the_fixed_scale_is_one(tmp_path,
 
 def test_a_whole_file_gives_the_network(tmp_path, monkeypatch):
     """On 18 layers: what was written comes out of the file, normalised as the program does it."""
-    from dataclasses import replace
-
-    from fiqa.core.registry import Registry
-    from fiqa.models.layouts import LAYOUTS
-
     row = replace(LAYOUTS.get("insightface-mxnet-iresnet100"), name="small", arguments=(18,), entries=187)
     monkeypatch.setattr(published, "LAYOUTS", Registry("layout", (row,)))
-    published.expected_shapes.cache_clear()
     state = random_state("arcface-iresnet18")
     path = tmp_path / "model-0000.params"
     path.write_bytes(params_bytes(mxnet_arrays(state)))
     module = identify(path).module()
-    published.expected_shapes.cache_clear()
     reference = row.build()
     reference.load_state_dict({**state, "features.weight": torch.ones(512)})
     crops = torch.rand(1, 3, 112, 112, generator=torch.Generator().manual_seed(0))

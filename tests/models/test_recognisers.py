@@ -4,17 +4,22 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from fiqa.core.errors import MissingDependencyError, SettingsError, WeightsError
 from fiqa.core.protocols import InputSpec
+from fiqa.models.layouts import LAYOUTS
 from fiqa.models.recognisers import RECOGNISERS, load_recogniser, load_torch_recogniser
+from official import OFFICIAL, random_state
 from onnx_models import brightness, quantised, saved, tiny_recogniser
 
 TINY = InputSpec(size=8)
+ONNX = ("sface", "arcface_mbf", "dlib_resnet")
 
 
 def test_the_registry_holds_the_recognisers_alone():
-    assert RECOGNISERS.names == ("sface", "arcface_mbf", "dlib_resnet")
+    checkpoints = ("arcface", "cosface", "elasticface", "curricularface", "adaface", "magface")
+    assert RECOGNISERS.names == (*ONNX, *checkpoints)
     assert RECOGNISERS.get("dlib_resnet").spec == InputSpec(size=150, crop="dlib")
 
 
@@ -29,7 +34,7 @@ def test_a_network_of_your_own(tmp_path, rng):
 def test_a_network_of_your_own_needs_a_contract(tmp_path):
     with pytest.raises(SettingsError, match=r"onnx:mine\.onnx needs a contract \(size, crop"):
         load_recogniser("onnx:mine.onnx")
-    with pytest.raises(SettingsError, match="and no further path"):
+    with pytest.raises(SettingsError, match=r"onnx:mine\.onnx names its file: give no further path"):
         load_recogniser("onnx:mine.onnx", contract=TINY, path=tmp_path)
 
 
@@ -105,7 +110,7 @@ def test_a_size_fixed_inside_the_network_is_refused(load, tmp_path, rng):
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RECOGNISERS.names)
+@pytest.mark.parametrize("name", ONNX)
 def test_parity_and_gradients_on_real_faces(name, data_root, lfw_crops):
     path = None if name == "sface" else data_root / "models"
     fast, differentiable = load_recogniser(name, path=path), load_torch_recogniser(name, path=path)
@@ -114,3 +119,64 @@ def test_parity_and_gradients_on_real_faces(name, data_root, lfw_crops):
     pixels = differentiable.prepare(crops).requires_grad_()
     differentiable.module(pixels).square().sum().backward()
     assert (pixels.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """MagFace and CR-FIQA files; the first can be used, the second has no memory for its values."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    content = {"state_dict": random_state("magface-iresnet18"), "arch": "iresnet18", "epoch": 25}
+    torch.save(content, folder / "magface_iresnet18.pth")
+    shapes = OFFICIAL["cr-fiqa-iresnet50"]
+    torch.save({key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}, folder / "crfiqa.pth")
+    return folder
+
+
+def test_a_checkpoint_by_name_and_by_file(checkpoints, monkeypatch, rng):
+    """Another depth than the record's will do; FIQA_MODELS names the folder that holds the recorded file."""
+    crops = rng.integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
+    path = checkpoints / "magface_iresnet18.pth"
+    by_file = load_recogniser(f"torch:{path}")
+    by_name = load_torch_recogniser("magface", path=path)
+    assert (by_file.name, by_name.name) == ("magface_iresnet18", "magface")
+    assert by_file.spec == by_name.spec == RECOGNISERS.get("magface").spec
+    embeddings = by_name.embed(crops)
+    assert embeddings.shape == (2, 512)
+    np.testing.assert_allclose(by_file.embed(crops), embeddings, rtol=1e-3, atol=1e-3)
+    swapped = InputSpec(std=255.0)
+    other = load_recogniser(f"torch:{path}", contract=swapped)
+    assert other.spec == swapped
+    np.testing.assert_allclose(other.embed(crops[..., ::-1]), embeddings, rtol=1e-3, atol=1e-3)
+    with pytest.raises(WeightsError, match="of magface; arcface has arcface-iresnet18"):
+        load_recogniser("arcface", path=path)
+
+
+def test_a_recorded_checkpoint_is_looked_for_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("FIQA_MODELS", str(tmp_path))
+    (tmp_path / "CurricularFace_Backbone.pth").write_text("no checkpoint")
+    with pytest.raises(WeightsError, match=r"CurricularFace_Backbone\.pth is no checkpoint"):
+        load_recogniser("curricularface")
+    with pytest.raises(WeightsError, match=r"weights adaface are absent: put adaface_ir101_ms1mv2"):
+        load_recogniser("adaface")
+
+
+def test_a_quality_checkpoint_is_no_recogniser(checkpoints):
+    for load in (load_recogniser, load_torch_recogniser):
+        with pytest.raises(WeightsError, match="cr-fiqa-iresnet50: it is a quality model and no"):
+            load(f"torch:{checkpoints / 'crfiqa.pth'}")
+
+
+def test_a_file_is_named_once(tmp_path):
+    with pytest.raises(SettingsError, match=r"torch:a\.pth names its file: give no further path"):
+        load_recogniser("torch:a.pth", path=tmp_path)
+    with pytest.raises(WeightsError, match=r"there is no weights file at a\.pth"):
+        load_recogniser("torch:a.pth")
+
+
+def test_records_of_checkpoints_have_the_contract_of_their_layout():
+    records = [record for record in RECOGNISERS if record.layout]
+    assert len(records) == 6
+    for record in records:
+        layout = LAYOUTS.get(record.layout)
+        assert (record.spec, layout.kind) == (layout.spec, "recogniser")
+        assert record.filename in layout.files

@@ -9,6 +9,9 @@ from torch import nn
 
 from fiqa.core.errors import WeightsError
 from fiqa.core.protocols import InputSpec
+from fiqa.core.types import FaceCrops
+from fiqa.methods.faceqan import FaceQan
+from fiqa.methods.ser_fiq import SerFiq
 from fiqa.models.ir import adaface
 from fiqa.models.iresnet import iresnet, magface
 from fiqa.models.mobilefacenet import mobilefacenet
@@ -71,7 +74,7 @@ def test_work_outside_of_submodules_is_refused():
     ],
     ids=["iresnet", "magface", "adaface", "mobilefacenet"],
 )
-def test_every_architecture_can_be_cut_trained_and_scored_by_dropout(build, width):
+def test_every_architecture_can_be_cut_trained_and_scored_without_training(build, width):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = build().eval()
@@ -89,3 +92,6 @@ def test_every_architecture_can_be_cut_trained_and_scored_by_dropout(build, widt
     np.testing.assert_allclose(head(flat), expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(halves, expected, rtol=1e-4, atol=1e-5)
     assert len(list(upper.parameters())) >= 10
+    images = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3), dtype=np.uint8)
+    for method in (SerFiq(recogniser, passes=4, scaling="plain"), FaceQan(recogniser, copies=1, steps=1)):
+        assert np.isfinite(method.score(FaceCrops(images))).all()

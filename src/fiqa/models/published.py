@@ -140,17 +140,17 @@ def load_published(path: Path, *, kind: str, method: str = "") -> Checkpoint:
 
 
 @cache
-def expected_shapes(name: str) -> Shapes:
+def expected_shapes(layout: Layout) -> Shapes:
     """Names and shapes of a layout's tensors, without any wrapper; nothing is allocated."""
     with torch.device("meta"):
-        state = LAYOUTS.get(name).build().state_dict()
+        state = layout.build().state_dict()
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
 def _compare(state: Mapping[str, Tensor], layout: Layout, wrapper: str) -> tuple[dict[str, Tensor], Mismatch]:
     """The tensors behind a wrapper, and how they and the rest of the file differ from the layout."""
     inner = {name.removeprefix(wrapper): item for name, item in state.items() if name.startswith(wrapper)}
-    expected = expected_shapes(layout.name)
+    expected = expected_shapes(layout)
     if not any(name.endswith(_COUNTER) for name in inner):
         expected = {name: shape for name, shape in expected.items() if not name.endswith(_COUNTER)}
     mismatch = Mismatch.between({name: tuple(item.shape) for name, item in inner.items()}, expected)

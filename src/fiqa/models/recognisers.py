@@ -116,13 +116,10 @@ def _resolve(name: str, path: Path | None, contract: InputSpec | None) -> _Sourc
     """Name, weights file and input contract behind a recogniser's name."""
     if name.startswith((ONNX_FILE, TORCH_FILE)):
         file, torch = Path(name.partition(":")[2]), name.startswith(TORCH_FILE)
-        if path is not None or (contract is None and not torch):
-            needed = (
-                "no further path"
-                if torch
-                else "a contract (size, crop, colour, mean, std) and no further path"
-            )
-            raise SettingsError(f"{name} needs {needed}")
+        if contract is None and not torch:
+            raise SettingsError(f"{name} needs a contract (size, crop, colour, mean, std): give a card")
+        if path is not None:
+            raise SettingsError(f"{name} names its file: give no further path of weights")
         return _Source(file.stem, file, contract, torch)
     if contract is not None:
         raise SettingsError(
