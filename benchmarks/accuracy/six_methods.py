@@ -5,7 +5,7 @@ carry one seeded degradation. Every pair of methods is compared on the crops tha
 rank correlations as CSV and figure, the drop of the mean score under degradation as CSV, and into
 STUDY/six/sheets one contact sheet a method and data set, which show faces and stay there.
 
-    python -m benchmarks.accuracy.six_methods STUDY --few 256   # before the study: crops for FaceQAN
+    python -m benchmarks.accuracy.six_methods STUDY --lists    # before the study: crops for costly methods
     python -m benchmarks.accuracy.six_methods STUDY
 """
 
@@ -41,18 +41,21 @@ METHODS = {
     "magface": "MagFace",
     "sdd_fiqa": "SDD-FIQA",
 }
+COSTLY = {"faceqan": 256, "ser_fiq": 2048}
+"""How many crops of a set a method scores that takes more than a few milliseconds a crop."""
 COLUMNS, ROWS = 12, 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("study", type=Path)
-    parser.add_argument("--few", type=int, help="write lists of so many crops for FaceQAN, and nothing else")
+    parser.add_argument("--lists", action="store_true", help="write the lists of crops for costly methods")
     arguments = parser.parse_args()
     study = arguments.study
-    if arguments.few:
-        for name in SETS:
-            write_list(CropFolder.open(study / name / "crops-arcface"), study / "six" / name, arguments.few)
+    if arguments.lists:
+        for name, (method, count) in itertools.product(SETS, COSTLY.items()):
+            path = study / "six" / name / f"{method}-crops.csv"
+            write_list(CropFolder.open(study / name / "crops-arcface"), path, count)
         return
     agreements, drops = [], []
     for name in SETS:
@@ -77,16 +80,14 @@ def main() -> None:
         print(*row.values())
 
 
-def write_list(crops: CropFolder, folder: Path, count: int) -> None:
+def write_list(crops: CropFolder, path: Path, count: int) -> None:
     """A list of crops, equally far apart in the order of the samples."""
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     samples = crops.samples
     rows = np.linspace(0, len(samples) - 1, count).round().astype(int)
     files = crops.table.texts("path")[rows]
     paths = [str((crops.folder / file).resolve()) for file in files.tolist()]
-    write_samples(
-        folder / "faceqan-crops.csv", SampleSet(samples.sample_ids[rows], samples.subject_ids[rows], paths)
-    )
+    write_samples(path, SampleSet(samples.sample_ids[rows], samples.subject_ids[rows], paths))
 
 
 def agreement_rows(scores: dict[str, QualityScores], ids: NDArray[np.str_]) -> list[dict[str, Any]]:

@@ -29,6 +29,9 @@ class Grafiqs:
     x is the crop with pixels in [-1, 1] or the output of a block. Statistics are those of each crop alone,
     as in a published batch of one, though crops run together.
 
+    The score tells what is far from the training data: on SFace, severe degradations lower it, but mild
+    compression, noise, darkness and occlusion raise it a little (see ``benchmarks/accuracy/severity.py``).
+
     Source:
         Kolf, Damer, Boutros, "GraFIQs: Face Image Quality Assessment Using Gradient Magnitudes", CVPRW 2024,
         arXiv 2404.12203.
