@@ -5,7 +5,7 @@ carry one seeded degradation. Every pair of methods is compared on the crops tha
 rank correlations as CSV and figure, the drop of the mean score under degradation as CSV, and into
 STUDY/six/sheets one contact sheet a method and data set, which show faces and stay there.
 
-    python -m benchmarks.accuracy.six_methods STUDY --lists    # before the study: crops for costly methods
+    python -m benchmarks.accuracy.six_methods STUDY --lists    # before the study: crops for FaceQAN
     python -m benchmarks.accuracy.six_methods STUDY
 """
 
@@ -41,21 +41,22 @@ METHODS = {
     "magface": "MagFace",
     "sdd_fiqa": "SDD-FIQA",
 }
-COSTLY = {"faceqan": 256, "ser_fiq": 2048}
-"""How many crops of a set a method scores that takes more than a few milliseconds a crop."""
+FEW = 256
+"""How many crops of a set FaceQAN scores, which takes over a second for each."""
 COLUMNS, ROWS = 12, 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("study", type=Path)
-    parser.add_argument("--lists", action="store_true", help="write the lists of crops for costly methods")
+    parser.add_argument("--lists", action="store_true", help="write the lists of crops for FaceQAN")
     arguments = parser.parse_args()
     study = arguments.study
     if arguments.lists:
-        for name, (method, count) in itertools.product(SETS, COSTLY.items()):
-            path = study / "six" / name / f"{method}-crops.csv"
-            write_list(CropFolder.open(study / name / "crops-arcface"), path, count)
+        for name in SETS:
+            write_list(
+                CropFolder.open(study / name / "crops-arcface"), study / "six" / name / "faceqan-crops.csv"
+            )
         return
     agreements, drops = [], []
     for name in SETS:
@@ -80,11 +81,11 @@ def main() -> None:
         print(*row.values())
 
 
-def write_list(crops: CropFolder, path: Path, count: int) -> None:
+def write_list(crops: CropFolder, path: Path) -> None:
     """A list of crops, equally far apart in the order of the samples."""
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = crops.samples
-    rows = np.linspace(0, len(samples) - 1, count).round().astype(int)
+    rows = np.linspace(0, len(samples) - 1, FEW).round().astype(int)
     files = crops.table.texts("path")[rows]
     paths = [str((crops.folder / file).resolve()) for file in files.tolist()]
     write_samples(path, SampleSet(samples.sample_ids[rows], samples.subject_ids[rows], paths))
