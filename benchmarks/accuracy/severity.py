@@ -1,10 +1,12 @@
 """Mean score against the severity of each degradation, for every scoring method at hand.
 
     python -m benchmarks.accuracy.severity CROPS [--recognisers arcface_mbf sface] [--crops 200] [--seed 0]
+        [--models cr_fiqa=FOLDER pcnet=FOLDER ...]
 
-CROPS is a folder written by `fiqa crop`; untouched crops of it are drawn at random and degraded here. Scores
-are less their mean and over their standard deviation on the untouched crops. A method is built on the first
-recogniser that it works with; slow methods score fewer of the crops, as the table says.
+CROPS is a folder written by `fiqa crop`; untouched crops of it are drawn at random and degraded here. Models
+are folders written by `fiqa train`, on other subjects, for methods that have to be trained. Scores are less
+their mean and over their standard deviation on the untouched crops. A method is built on the first recogniser
+that it works with; slow methods score fewer of the crops, as the table says.
 """
 
 from __future__ import annotations
@@ -42,10 +44,12 @@ def main() -> None:
     parser.add_argument("--recognisers", nargs="+", default=["arcface_mbf", "sface"])
     parser.add_argument("--crops", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", nargs="*", default=[], metavar="METHOD=FOLDER")
     options = parser.parse_args()
+    models = {name: Path(folder) for name, _, folder in (item.partition("=") for item in options.models)}
     crops, others = draw(CropFolder.open(options.folder), options.crops, options.seed)
     layers = {"froq": lambda recogniser: {"layers": search_layers(recogniser, others).layers}}
-    methods = list(scorers(options.recognisers, layers))
+    methods = list(scorers(options.recognisers, layers, models=models))
     count_of = {name: max(4, round(SHARE.get(name, 1) * len(crops))) for name, _, _ in methods}
     means: dict[tuple[str, str, float], float] = {}
     spread: dict[str, float] = {}

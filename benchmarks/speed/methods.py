@@ -6,6 +6,8 @@ programs go about it. Both run the whole network for every pass of SER-FIQ. For 
 gradient with regard to the crop alone and ``published`` that of the weights too. FaceQAN's loops get the
 noise of the method, and how far their scores differ from it is printed.
 
+Published networks have random weights in them, which cost as much as the true ones.
+
     python -m benchmarks.speed.methods [--recognisers arcface_mbf sface] [--crops 8] [--looped 1]
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +28,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, dropout, normalize
 
 from fiqa.core.types import FaceCrops
+from fiqa.methods import METHODS, load_method
 from fiqa.methods.faceqan import FaceQan
+from fiqa.models.layouts import layouts_of
 from fiqa.models.torch_recogniser import TorchRecogniser
 
 RESULTS = Path(__file__).parent / "results" / "methods.csv"
@@ -51,7 +56,8 @@ def faceqan_loop(recogniser: TorchRecogniser, images: np.ndarray, *, at_once: in
     """FaceQAN by one backward pass a step, `at_once` copies in a batch; of the weights too if several."""
     module = copy.deepcopy(recogniser.module).requires_grad_(at_once > 1)
     spec = recogniser.spec
-    reach = EPSILON * 255 / spec.std
+    mean, std = (float(np.mean(value)) for value in (spec.mean, spec.std))
+    reach = EPSILON * 255 / std
     noise = np.random.default_rng(0).uniform(-reach, reach, (COPIES, 3, spec.size, spec.size))
     fields = torch.from_numpy(noise.astype(np.float32)).split(at_once)
     scores = []
@@ -59,7 +65,7 @@ def faceqan_loop(recogniser: TorchRecogniser, images: np.ndarray, *, at_once: in
         clean = recogniser.prepare(image[None])
         with torch.no_grad():
             target, mirrored = module(clean), module(clean.flip(3))
-        bounds = [(255 * bound - spec.mean) / spec.std for bound in (-1, 1)]
+        bounds = [(255 * bound - mean) / std for bound in (-1, 1)]
         s = torch.cat([_attack(module, clean + field, target, reach, bounds) for field in fields])
         base = (1 + s.mean()) / 2 * (1 - s.std(correction=0)) * cosine_similarity(target, mirrored)
         scores.append(float(base**5))
@@ -129,6 +135,31 @@ def costs(name: str, images: np.ndarray, looped: int) -> list[dict[str, object]]
     ]
 
 
+def published_costs(images: np.ndarray, folder: Path) -> list[dict[str, object]]:
+    """Rows of the methods whose official network has a known layout, each in its largest size."""
+    rows = []
+    for row in METHODS:
+        if row.needs == "weights" and (layouts := list(layouts_of(row.name))):
+            layout = max(layouts, key=lambda one: one.entries)
+            path = folder / f"{layout.name}.pth"
+            torch.save(layout.build().state_dict(), path)
+            method = load_method(row.name, weights=path)
+            cost = milliseconds(lambda m=method: m.score(FaceCrops(images)), len(images))
+            rows.append(
+                {
+                    "recogniser": layout.name,
+                    "method": row.name,
+                    "way": "ours",
+                    "crops": len(images),
+                    "threads": torch.get_num_threads(),
+                    "ms_per_crop": round(cost, 2),
+                    "times_ours": 1.0,
+                }
+            )
+            path.unlink()
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -138,9 +169,10 @@ def main() -> None:
     parser.add_argument("--looped", type=int, default=1, help="crops for the plain loops")
     options = parser.parse_args()
     images = np.random.default_rng(0).integers(0, 256, (options.crops, 112, 112, 3), dtype=np.uint8)
-    write_results(
-        RESULTS, [row for name in options.recognisers for row in costs(name, images, options.looped)]
-    )
+    rows = [row for name in options.recognisers for row in costs(name, images, options.looped)]
+    with tempfile.TemporaryDirectory() as folder:
+        rows += published_costs(images, Path(folder))
+    write_results(RESULTS, rows)
     print(RESULTS.read_text())
 
 

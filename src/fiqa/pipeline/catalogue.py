@@ -26,10 +26,12 @@ def method_rows() -> list[dict[str, Any]]:
         "range",
         "licence",
         "summary",
-        "source",
     )
-    rows = [{column: getattr(row, column) for column in columns} for row in METHODS]
-    return [{**row, "direction": "higher = more useful"} for row in rows]
+    return [
+        {column: getattr(row, column) for column in columns}
+        | {"direction": "higher = more useful", "paper": row.source}
+        for row in METHODS
+    ]
 
 
 def recogniser_rows() -> list[dict[str, Any]]:
