@@ -78,11 +78,11 @@ class Plain:
             lambda: load_method("embedding_norm", tiny_recogniser(), settings={"power": 2}),
             "method embedding_norm has no setting 'power'; it has none",
         ),
-        (lambda: load_method("magface"), "magface scores crops by a trained model alone; train one"),
-        (lambda: load_label_source("magface"), "magface derives no labels; it is trained"),
+        (lambda: load_method("lightqnet"), "lightqnet scores crops by a trained model alone; train one"),
+        (lambda: load_label_source("lightqnet"), "lightqnet derives no labels; it is trained"),
         (
             lambda: load_objective("faceqan"),
-            "faceqan has no objective of its own; .*objectives: ediffiqa, cr_fiqa, pcnet, lightqnet, magface",
+            "faceqan has no objective of its own; .*objectives: magface, ediffiqa, cr_fiqa, pcnet, lightqnet",
         ),
         (
             lambda: load_objective("magface", settings={"longst": 40}),

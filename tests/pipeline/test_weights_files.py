@@ -115,7 +115,7 @@ def test_magface_takes_its_own_recogniser_unless_another_is_named(
 
 
 def test_a_file_of_the_other_kind_is_told(official: Path, faces: Path, tmp_path: Path) -> None:
-    given = ("--aligned", "-o", tmp_path / "out")
+    given = ("--aligned", "-o", tmp_path / "s.csv")
     with pytest.raises(WeightsError, match="it is a quality model and no recogniser; score with it"):
         fiqa("embed", faces, "--recogniser", f"torch:{official}", *given)
     with pytest.raises(WeightsError, match="of ediffiqa; cr_fiqa has cr-fiqa-iresnet50, cr-fiqa-iresnet100"):
