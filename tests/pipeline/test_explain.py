@@ -107,7 +107,7 @@ def test_all_faces_of_a_photo_get_a_picture_each(photos: Path, tmp_path: Path) -
         (["{photo}", "{photo}", "-o", "{out}"], DataError, "must be unique, repeated: 1.png"),
         (["{gone}", "-o", "{out}.png"], DataError, "does not exist"),
         (["-o", "{out}.png"], SettingsError, "stage explain needs photos"),
-        (["{photo}", "--method", "sdd_fiqa", "-o", "{out}.png"], SettingsError, "cannot score"),
+        (["{photo}", "--method", "pcnet", "-o", "{out}.png"], SettingsError, "cannot score"),
         (["{photo}", "--model", "{photo}"], SettingsError, "either --method or --model"),
         (["{photo}", "--patch", "200", "-o", "{out}.png"], SettingsError, "patch <= 112"),
         (["{photo}", "-o", "{folder}"], DataError, "would be lost"),

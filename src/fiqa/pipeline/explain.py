@@ -26,17 +26,19 @@ from ..io.samples import find_images
 from ..io.store import FAILURES, write_failures, write_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_torch_recogniser
-from .models import build_method, read_contract
-from .settings import Stage, setting
+from .models import MethodStage, read_contract
+from .settings import setting
 
 if TYPE_CHECKING:
     from ..explain.gradient import ScoreTensor
 
 logger = logging.getLogger(__name__)
 
+_DEFAULT = "embedding_norm"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Explain(Stage):
+class Explain(MethodStage):
     """Show where each face loses quality, and say why in plain words.
 
     One photo gives PHOTO.explained.png here and a .json beside it; several, or a folder, give one of each a
@@ -49,12 +51,8 @@ class Explain(Stage):
         None,
         help="PNG to write, or a folder for several; by default PHOTO.explained.png, or explained/",
         written=True,
+        flags=("-o",),
     )
-    method: str | None = setting(None, help="Quality method (see `fiqa methods`); embedding_norm by default.")
-    model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
-    recogniser: str = setting("sface", help="Recogniser of the method, or onnx:PATH.")
-    weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     patch: int | None = setting(
         None, help="Side in pixels of the patch that hides a place; 3/14 of the crop by default."
@@ -66,8 +64,7 @@ class Explain(Stage):
     def __post_init__(self) -> None:
         if not self.photos:
             raise SettingsError("name a photo or a folder of photos")
-        if self.method is not None and self.model is not None:
-            raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
+        self.method_name(default=_DEFAULT)
         one = len(self.photos) == 1 and not self.photos[0].is_dir() and self.face != "all"
         if self.output is None:
             place = Path(f"{self.photos[0].stem}.explained.png" if one else "explained")
@@ -119,15 +116,8 @@ class _Explainer:
 
     def __init__(self, stage: Explain) -> None:
         self.stage, self.detector = stage, Detector()
-        self.name = stage.method or ("learned" if stage.model else "embedding_norm")
-        self.method = build_method(
-            self.name,
-            recogniser=stage.recogniser,
-            weights=stage.weights,
-            contract=stage.contract,
-            model=stage.model,
-            seed=stage.seed,
-        )
+        self.name = stage.method_name(default=_DEFAULT)
+        self.method = stage.build(self.name)
         self.score_tensor = self._differentiable()
 
     def explain(self, sample_id: str, path: Path) -> tuple[list[Explanation], list[Failure]]:
@@ -178,7 +168,7 @@ class _Explainer:
         if self.stage.model:
             return f"{self.name} · {self.stage.model.name}"
         needs_recogniser = "recogniser" in METHODS.get(self.name).needs
-        return f"{self.name} · {self.stage.recogniser}" if needs_recogniser else self.name
+        return f"{self.name} · {self.stage.recogniser_name(self.name)}" if needs_recogniser else self.name
 
     def _gradient(self, crop: FaceCrops) -> NDArray[np.float64] | None:
         if self.score_tensor is None:
@@ -199,7 +189,9 @@ class _Explainer:
         stage = self.stage
         try:
             network = load_torch_recogniser(
-                stage.recogniser, path=stage.weights, contract=read_contract(stage.contract)
+                stage.recogniser_name(self.name),
+                path=stage.weights_path(),
+                contract=read_contract(stage.contract),
             )
         except WeightsError as error:
             logger.warning("no gradient map: %s", error)

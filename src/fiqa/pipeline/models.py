@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..core.protocols import InputSpec, QualityMethod, Recogniser
 from ..io.store import read_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
-from .settings import read_toml
+from .settings import Stage, read_toml, setting
 
 REGRESSOR = "regressor.pt"
 
@@ -94,3 +95,52 @@ def read_method_settings(path: Path | None, *, method: str, recogniser: str | No
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} must hold an object named settings, got {', '.join(card) or 'nothing'}")
     return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodStage(Stage):
+    """A stage that scores crops: by which method, and on what the method runs."""
+
+    method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
+    method_settings: Path | None = setting(
+        None, help="JSON file of the method's settings, by hand or from `fiqa froq`."
+    )
+    model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
+    recogniser: str | None = setting(
+        None, help="Recogniser of the method, onnx:PATH or torch:PATH; sface, or magface for magface."
+    )
+    weights: str | None = setting(None, help="Weights of the method or recogniser: a file or a known name.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
+    seed: int = setting(0, help="Seed of methods that draw at random.")
+
+    def method_name(self, *, default: str | None = None) -> str:
+        """Name of the method; `default` where neither a method nor a model is given.
+
+        Raises:
+            SettingsError: If both are given, or neither and there is no default.
+        """
+        if (self.method is None) == (self.model is None) and (self.method or default is None):
+            raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
+        if self.model is not None and self.method_settings is not None:
+            raise SettingsError("--method-settings go with --method; a trained model has none")
+        return self.method or ("learned" if self.model is not None else str(default))
+
+    def recogniser_name(self, method: str) -> str:
+        """The recogniser that was asked for, or else the method's own."""
+        return self.recogniser or METHODS.get(method).recogniser
+
+    def weights_path(self) -> Path | None:
+        """Weights as a path; the name of a record is one too."""
+        return None if self.weights is None else Path(self.weights)
+
+    def build(self, method: str) -> QualityMethod:
+        """The method, ready to score."""
+        return build_method(
+            method,
+            recogniser=self.recogniser,
+            weights=self.weights_path(),
+            contract=self.contract,
+            model=self.model,
+            seed=self.seed,
+            settings=self.method_settings,
+        )

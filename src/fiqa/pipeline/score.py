@@ -8,19 +8,19 @@ from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
-from ..core.errors import DataError, SettingsError
+from ..core.errors import DataError
 from ..core.protocols import Progress
 from ..core.types import QualityScores
 from ..io.crops import CropFolder
 from ..io.parts import Parts
 from ..io.store import write_failures, write_scores
-from .models import REGRESSOR, build_method
-from .settings import Stage, setting
+from .models import REGRESSOR, MethodStage
+from .settings import setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(Stage):
+class Score(MethodStage):
     """Score photos, crops, or a crop folder; higher = more useful for recognition.
 
     Columns: sample_id, path, face, score, then the detector's confidence and box and the factors of the
@@ -32,43 +32,20 @@ class Score(Stage):
     photos: Path = setting(
         help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
     )
-    method: str | None = setting(None, help="Quality method (see `fiqa methods`).")
-    method_settings: Path | None = setting(
-        None, help="JSON file of the method's settings, by hand or from `fiqa froq`."
-    )
-    model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
-    recogniser: str | None = setting(
-        None, help="Recogniser of the method, onnx:PATH or torch:PATH; sface, or magface for magface."
-    )
-    weights: str | None = setting(None, help="Weights of the method or recogniser: a file or a known name.")
-    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
-    seed: int = setting(0, help="Seed of methods that draw at random.")
     cache: Path | None = setting(
         None, help="Features of a crop folder, shared by models of one recogniser.", written=True
     )
 
     def run(self, progress: Progress) -> None:
         """Write the scores; a killed run goes on where it ended."""
-        if (self.method is None) == (self.model is None):
-            raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
-        if self.model is not None and self.method_settings is not None:
-            raise SettingsError("--method-settings go with --method; a trained model has none")
+        name = self.method_name()
         if self.model is not None and self.cache is not None:
             self._score_cached(self.model, self.cache, progress)
             return
-        name = self.method or "learned"
-        method = build_method(
-            name,
-            recogniser=self.recogniser,
-            weights=None if self.weights is None else Path(self.weights),
-            contract=self.contract,
-            model=self.model,
-            seed=self.seed,
-            settings=self.method_settings,
-        )
+        method = self.build(name)
         source = open_source(
             self.photos, method.spec, aligned=self.aligned, face=self.face, strict=self.strict
         )
