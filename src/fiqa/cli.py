@@ -43,10 +43,6 @@ console = Console(stderr=True)
 _WORK = "The whole way"
 _STAGES = "Each stage alone, in running order"
 _TABLES = "What is there"
-_SHOWN = (
-    *("name", "gives", "trains", "needs", "range", "licence", "summary"),
-    *("status", "images", "pairs", "missing, where to get it"),
-)
 
 
 benchmark = typer.Typer(no_args_is_help=True, help="Benchmarks and training sets at hand.")
@@ -101,7 +97,7 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     """Quality methods and label sources."""
     from .pipeline.catalogue import method_rows
 
-    _table(method_rows(), as_json)
+    _table(method_rows(), as_json, "name", "gives", "trains", "needs", "summary")
 
 
 @app.command(rich_help_panel=_TABLES)
@@ -109,7 +105,7 @@ def recognisers(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     """Recognisers and where their weights come from."""
     from .pipeline.catalogue import recogniser_rows
 
-    _table(recogniser_rows(), as_json)
+    _table(recogniser_rows(), as_json, "name", "licence", "summary")
 
 
 @benchmark.command()
@@ -124,7 +120,8 @@ def check(
     from .pipeline.benchmark_check import all_complete, check_benchmarks
 
     holdings = check_benchmarks(folder)
-    _table([holding.to_dict() if as_json else holding.summary() for holding in holdings], as_json)
+    rows = [holding.to_dict() if as_json else holding.summary() for holding in holdings]
+    _table(rows, as_json, "name", "status", "images", "pairs", "missing, where to get it")
     raise typer.Exit(0 if all_complete(holdings) else 1)
 
 
@@ -249,21 +246,21 @@ def _bar(bars: Progress, stage: Stage, *, visible: bool = True) -> Callable[[int
     return progress
 
 
-def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _table(rows: list[dict[str, Any]], as_json: bool, *columns: str) -> None:
+    """Print whole rows as JSON, or some of their columns as a table whose first one is never broken."""
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=str))
         return
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    shown = [key for key in _SHOWN if key in rows[0]]
-    for key in shown:
-        table.add_column(key, overflow="fold")
+    for key in columns:
+        table.add_column(key, overflow="fold", no_wrap=key == columns[0])
     for row in rows:
-        table.add_row(*(escape(str(row[key])) for key in shown))
+        cells = ({True: "yes", False: ""}.get(row[key], row[key]) for key in columns)
+        table.add_row(*(escape(str(cell)) for cell in cells))
     Console().print(table)
 
 
-app.add_typer(weights, name="weights", rich_help_panel=_TABLES)
 for _entry in STAGES:
     _add_stage(_entry.name, _entry.load(), _entry.summary)
