@@ -1,6 +1,6 @@
 """Mean score against the severity of each degradation, for every scoring method at hand.
 
-    python -m benchmarks.accuracy.severity CROPS [--recognisers arcface_mbf sface] [--crops 200] [--seed 0]
+    python -m benchmarks.accuracy.severity CROPS [--recognisers arcface_mbf sface] [--crops 48] [--seed 0]
         [--models cr_fiqa=FOLDER pcnet=FOLDER ...]
 
 CROPS is a folder written by `fiqa crop`; untouched crops of it are drawn at random and degraded here. Models
@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results"
 SEVERITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 KINDS = DEGRADATIONS.names[1:]
 MARKERS = ("o", "s", "^", "D", "v", "P")
-SHARE = {"faceqan": 0.04, "grafiqs": 0.5}
+SHARE = {"faceqan": 0.125, "grafiqs": 0.5}
 """Part of the crops that a slow method scores."""
 CALIBRATION = 60
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--recognisers", nargs="+", default=["arcface_mbf", "sface"])
-    parser.add_argument("--crops", type=int, default=200)
+    parser.add_argument("--crops", type=int, default=48)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--models", nargs="*", default=[], metavar="METHOD=FOLDER")
     options = parser.parse_args()

@@ -2,8 +2,8 @@
 
 Reads what `configs/six-methods.toml` wrote into STUDY: scores of the crops of two data sets, half of which
 carry one seeded degradation. Every pair of methods is compared on the crops that both have scored. Writes the
-rank correlations as CSV and figure, the drop of the mean score under degradation as CSV, and into
-STUDY/six/sheets one contact sheet a method and data set, which show faces and stay there.
+rank correlations as CSV and figure, how often degraded crops score lower as CSV, and into STUDY/six/sheets
+one contact sheet a method and data set, which show faces and stay there.
 
     python -m benchmarks.accuracy.six_methods STUDY --lists    # before the study: crops for FaceQAN
     python -m benchmarks.accuracy.six_methods STUDY
@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.machine import write_results
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.stats import mannwhitneyu
 
 from fiqa.core.types import QualityScores, SampleSet
 from fiqa.evaluate.agreement import spearman
@@ -102,20 +103,17 @@ def agreement_rows(scores: dict[str, QualityScores], ids: NDArray[np.str_]) -> l
 
 
 def drop_rows(scores: QualityScores, kinds: dict[str, str]) -> list[dict[str, Any]]:
-    """How far the mean score of each degradation lies below that of undegraded crops, in their deviations."""
+    """How often an undegraded crop scores higher than one of a degradation: 0.5 if it tells nothing."""
     kind = np.array([kinds[name] for name in scores.sample_ids.tolist()])
     clean = scores.values[kind == "none"]
-    return [
-        {
-            "degradation": name,
-            "n": int((kind == name).sum()),
-            "mean": round(float(scores.values[kind == name].mean()), 5),
-            "drop_in_deviations": round(
-                float((clean.mean() - scores.values[kind == name].mean()) / clean.std()), 3
-            ),
-        }
-        for name in np.unique(kind).tolist()
-    ]
+    rows = []
+    for name in np.unique(kind[kind != "none"]).tolist():
+        worse = scores.values[kind == name]
+        share = mannwhitneyu(clean, worse).statistic / (len(clean) * len(worse))
+        rows.append(
+            {"degradation": name, "n": len(worse), "undegraded_scores_higher": round(float(share), 4)}
+        )
+    return rows
 
 
 def contact_sheet(crops: CropFolder, scores: QualityScores) -> Image.Image:
