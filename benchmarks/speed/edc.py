@@ -4,7 +4,8 @@
 
 The plain one keeps a dictionary a pair, in a list, and follows the same convention step by step. Both start
 from what they work on (arrays, dictionaries), so that no time is spent on turning one into the other, and
-both must give the same areas.
+both must give the same areas. Streamed comparisons are walked in blocks of a million, a few distinct ones
+over and over, so that only the work is timed; the sizes show that time grows linearly and memory not at all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import itertools
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,19 @@ from benchmarks.machine import write_results
 
 from fiqa.core.types import ComparisonScores, EmbeddingSet, PairSet, QualityScores, SampleSet
 from fiqa.evaluate.edc import discard_order, edc
-from fiqa.evaluate.non_mated import threshold_among_all
+from fiqa.evaluate.non_mated import threshold_among_all, threshold_among_blocks
 from fiqa.evaluate.pauc import Measure, areas
 from fiqa.evaluate.resample import bootstrap
+from fiqa.evaluate.streamed import StreamedEdc
 
 LIMITS = (0.2, 0.3, 0.95)
 REPEATS = 5
+BLOCK = 1_000_000
 
 
 def main() -> None:
     rows = [
+        *(streamed(millions) for millions in (1, 10, 100)),
         all_non_mated(13_233, dimension=512, n_subjects=5_749),
         curves(1_000_000),
         intervals(6_000, n_methods=6, replicates=1000),
@@ -39,6 +43,46 @@ def main() -> None:
     write_results(Path(__file__).parent / "results" / "edc.csv", rows)
     for row in rows:
         print(row)
+
+
+class Blocks:
+    """The same few blocks over and over, as often as asked, each time they are walked."""
+
+    def __init__(self, blocks: Sequence[Any], count: int) -> None:
+        self.blocks, self.count = blocks, count
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(itertools.cycle(self.blocks), self.count)
+
+
+def streamed(millions: int) -> dict[str, Any]:
+    """Threshold and EDC with three areas of so many mated, and ten times as many non-mated, comparisons."""
+    rng = np.random.default_rng(3)
+    n_samples = 100_000
+    ids = np.arange(n_samples).astype(str)
+    quality = QualityScores(ids, np.round(rng.random(n_samples), 4), "rounded")
+    non_mated = [rng.normal(0, 0.2, BLOCK).astype(np.float32) for _ in range(4)]
+    mated = [
+        (*rng.integers(n_samples, size=(2, BLOCK)), rng.normal(0.6, 0.2, BLOCK).astype(np.float32))
+        for _ in range(4)
+    ]
+    before = peak_megabytes()
+
+    def work() -> list[float]:
+        found = threshold_among_blocks(Blocks(non_mated, 10 * millions), fmr=1e-3)
+        stream = StreamedEdc(quality, threshold=found.threshold, recogniser="made-up")
+        for block in Blocks(mated, millions):
+            stream.add(*block)
+        return [areas(stream.curve(), limit=limit).raw for limit in LIMITS]
+
+    seconds, _ = timed(work, repeats=1)
+    return {
+        "work": f"streamed EDC of {millions} M mated and {10 * millions} M non-mated comparisons",
+        "seconds": round(seconds, 3),
+        "plain_seconds": "",
+        "ratio": "",
+        "megabytes": round(peak_megabytes() - before),
+    }
 
 
 def curves(n_mated: int) -> dict[str, Any]:

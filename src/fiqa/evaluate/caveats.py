@@ -121,4 +121,5 @@ def _both_ways(pairs: PairSet) -> int:
     """How many pairs stand in the list a second time, with first and second exchanged."""
     low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
     keys = low.astype(np.int64) * len(pairs.sample_ids) + high
-    return len(keys) - len(np.unique(keys))
+    keys.sort()
+    return int(np.count_nonzero(keys[1:] == keys[:-1]))
