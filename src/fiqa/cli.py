@@ -37,16 +37,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Face image quality for recognition: score, improve, evaluate.",
 )
-weights = typer.Typer(no_args_is_help=True, help="Weights files.")
 console = Console(stderr=True)
 
 _WORK = "The whole way"
 _STAGES = "Each stage alone, in running order"
 _TABLES = "What is there"
 
-
 benchmark = typer.Typer(no_args_is_help=True, help="Benchmarks and training sets at hand.")
+weights = typer.Typer(no_args_is_help=True, help="Weights files.")
 app.add_typer(benchmark, name="benchmark", rich_help_panel=_TABLES)
+app.add_typer(weights, name="weights", rich_help_panel=_TABLES)
 
 
 @app.callback()
