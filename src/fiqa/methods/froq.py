@@ -21,6 +21,7 @@ from ..models.watch import watching
 
 _BATCH = 16
 _CANDIDATES = 10
+_ONE_LENGTH = 1e-5
 _FEWEST_CROPS = 10
 _NOISES, _NOISE_SHARE = 10, 0.001
 _CELLS = 8
@@ -96,7 +97,7 @@ def search_layers(
     Of all layers the ten with the highest Spearman correlation are candidates. Starting from the best, the
     one that makes the mean length of the set correlate most is added until none is left; the set that
     correlated most is kept. Of equals the first in the network is taken, of equal sets the smallest. A layer
-    that has one length for all crops is no candidate.
+    that has one length for all crops, but for rounding, is no candidate.
 
     Args:
         recogniser: Where to search.
@@ -114,7 +115,11 @@ def search_layers(
     norms = _norms(recogniser, crops.images, names=tuple(_layers(recogniser)))
     if not np.ptp(wanted):
         raise DataError("FROQ needs crops that differ in quality; the embeddings of these are equally stable")
-    alone = {name: _correlation(wanted, row) for name, row in norms.items() if np.ptp(row)}
+    alone = {
+        name: _correlation(wanted, row)
+        for name, row in norms.items()
+        if np.ptp(row) > _ONE_LENGTH * row.max()
+    }
     candidates = sorted(alone, key=alone.__getitem__, reverse=True)[:_CANDIDATES]
     taken: list[str] = []
     found: list[LayerSearch] = []
