@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from fiqa.comparisons.clustering import cluster_subjects
 from fiqa.comparisons.compare import compare
 from fiqa.comparisons.vectors import UnitVectors
+from fiqa.core.arrays import mean_ranks
 from fiqa.core.types import ComparisonScores, EmbeddingSet, QualityScores, SampleSet
 from fiqa.evaluate.edc import edc
 from fiqa.evaluate.error_rates import threshold_at_fmr
@@ -36,7 +37,6 @@ from fiqa.models.regressor import Regressor
 from fiqa.optimize.labels import optimize
 from fiqa.optimize.settings import PRESETS, OptimizeSettings
 from fiqa.pipeline.benchmarks import open_benchmark
-from fiqa.train.data import mean_ranks
 from fiqa.train.features import cached_features
 from fiqa.train.groups import last_block_cut
 

@@ -121,18 +121,22 @@ def costs(name: str, images: np.ndarray, looped: int) -> list[dict[str, object]]
     )
     print(f"{name}: FaceQAN's loop gives the same scores within {difference.max():.1g}")
     ours = {method: cost for method, way, _, cost in rows if way == "ours"}
-    return [
-        {
-            "recogniser": name,
-            "method": method,
-            "way": way,
-            "crops": count,
-            "threads": torch.get_num_threads(),
-            "ms_per_crop": round(cost, 2),
-            "times_ours": round(cost / ours[method], 2),
-        }
-        for method, way, count, cost in rows
-    ]
+    return [result(name, method, way, count, cost, cost / ours[method]) for method, way, count, cost in rows]
+
+
+def result(
+    recogniser: str, method: str, way: str, crops: int, cost: float, times_ours: float = 1.0
+) -> dict[str, object]:
+    """One line of the table; the cost is in milliseconds a crop."""
+    return {
+        "recogniser": recogniser,
+        "method": method,
+        "way": way,
+        "crops": crops,
+        "threads": torch.get_num_threads(),
+        "ms_per_crop": round(cost, 2),
+        "times_ours": round(times_ours, 2),
+    }
 
 
 def published_costs(images: np.ndarray, folder: Path) -> list[dict[str, object]]:
@@ -145,17 +149,7 @@ def published_costs(images: np.ndarray, folder: Path) -> list[dict[str, object]]
             torch.save(layout.build().state_dict(), path)
             method = load_method(row.name, weights=path)
             cost = milliseconds(lambda m=method: m.score(FaceCrops(images)), len(images))
-            rows.append(
-                {
-                    "recogniser": layout.name,
-                    "method": row.name,
-                    "way": "ours",
-                    "crops": len(images),
-                    "threads": torch.get_num_threads(),
-                    "ms_per_crop": round(cost, 2),
-                    "times_ours": 1.0,
-                }
-            )
+            rows.append(result(layout.name, row.name, "ours", len(images), cost))
             path.unlink()
     return rows
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiqa.core.arrays import linked
+from fiqa.core.arrays import linked, mean_ranks
 
 
 def test_linked_by_hand() -> None:
@@ -30,3 +30,9 @@ def test_linked_against_walking(links: list[tuple[int, int]]) -> None:
         wanted.append(min(reached))
     ends = np.array(links, dtype=np.int64).reshape(-1, 2)
     assert linked(30, ends[:, 0], ends[:, 1]).tolist() == wanted
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=20))
+def test_mean_ranks_have_a_slow_twin(values: list[int]) -> None:
+    twin = [sum(v < x for v in values) + (sum(v == x for v in values) - 1) / 2 for x in values]
+    np.testing.assert_allclose(mean_ranks(np.array(values, float)), twin)

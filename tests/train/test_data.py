@@ -9,7 +9,6 @@ from scipy import stats
 from fiqa.core.errors import DataError
 from fiqa.core.types import EmbeddingSet, QualityScores, SampleSet
 from fiqa.train.data import (
-    mean_ranks,
     rows_to_learn,
     spearman,
     split_by_sample,
@@ -43,12 +42,6 @@ def test_constant_labels_are_refused(scaling: str) -> None:
     labels = QualityScores(samples.sample_ids, np.full(3, 2.0), "norm")
     with pytest.raises(DataError, match="labels of norm are constant over the 3 crops"):
         targets_of(labels, samples, scaling=scaling)
-
-
-@given(st.lists(st.integers(0, 6), min_size=1, max_size=20))
-def test_mean_ranks_have_a_slow_twin(values: list[int]) -> None:
-    twin = [sum(v < x for v in values) + (sum(v == x for v in values) - 1) / 2 for x in values]
-    np.testing.assert_allclose(mean_ranks(np.array(values, float)), twin)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=20))

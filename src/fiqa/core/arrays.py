@@ -146,3 +146,10 @@ def linked(count: int, first: NDArray[np.integer], second: NDArray[np.integer]) 
         if np.array_equal(merged, group):
             return group
         group = merged
+
+
+def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Ranks 0..n-1, ascending; equal values share the mean of their ranks."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(sizes) - (sizes + 1) / 2)[group]
+    return ranks

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.protocols import InputSpec
 from ..core.types import FaceCrops
-from ..methods.classical import blur_effect, frontality
+from ..methods.classical import blur_effect, frontality, luminance_of
 
 FACTOR_SPEC = InputSpec(size=112, crop="arcface")
 """The crops that factors are measured on, whatever crops the explained method wants."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
 _MARGIN = 14
 _BURNT = 0.9
 _BLOCK, _FAINT, _FLAT = 8, 0.15, 1e-4
@@ -57,7 +56,7 @@ def factors(crops: FaceCrops) -> dict[str, NDArray[np.float64]]:
     FACTOR_SPEC.check(crops.images)
     if crops.landmarks is None or crops.source_scale is None:
         raise DataError("reasons need landmarks and source scale of the crops; start from the photographs")
-    luminance: NDArray[np.float32] = crops.images @ _LUMA
+    luminance = luminance_of(crops.images)
     middle = luminance[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     dark, light, bright = np.quantile(middle, (0.02, 0.9, 0.98), axis=(1, 2))
     cleanness, detail = _cleanness_and_detail(middle)

@@ -9,7 +9,7 @@ from ..core.protocols import InputSpec
 from ..core.types import FaceCrops
 from .bounds import whole
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
 _BLUR_LENGTH = 9
 _PATCH = 8
 _BATCH = 256
@@ -81,9 +81,13 @@ class Classical:
     def _middle(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Luminance (n, h, w) in [0, 1] of the middle three quarters of the crops."""
         margin = self.spec.size // 8
-        inner = images[:, margin:-margin, margin:-margin]
-        luminance: NDArray[np.float32] = inner @ (_LUMA / np.float32(255))
-        return luminance
+        return luminance_of(images[:, margin:-margin, margin:-margin])
+
+
+def luminance_of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Luminance (n, h, w) in [0, 1] of uint8 RGB images (n, h, w, 3), by the weights of ITU-R BT.601."""
+    luminance: NDArray[np.float32] = images @ _LUMA
+    return luminance
 
 
 def _pixel_factors(luminance: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from ..core.arrays import first_few
+from ..core.arrays import first_few, mean_ranks
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress, silent
 from ..core.types import FaceCrops
@@ -211,6 +211,4 @@ def _correlation(ranks: NDArray[np.float64], values: NDArray[np.float64]) -> flo
 
 def _centred_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ranks (n,) less their mean; equal values share their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle: NDArray[np.float64] = np.cumsum(counts) - (counts + len(values)) / 2
-    return middle[place]
+    return mean_ranks(values) - (len(values) - 1) / 2

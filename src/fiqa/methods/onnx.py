@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..core.protocols import InputSpec
 from ..core.types import FaceCrops
-from ..models.quality_network import load_quality_network
 from .bounds import one_of
+from .published import Published
 
 
-class OnnxQuality:
+class OnnxQuality(Published):
     """The one number that a network of your own gives a crop, turned so that higher = more useful."""
 
     name = "onnx"
@@ -38,8 +38,7 @@ class OnnxQuality:
             WeightsError: If the file is absent, damaged or no quality model.
         """
         self._sign = -1.0 if one_of("direction", direction, ("higher", "lower")) == "lower" else 1.0
-        self._network = load_quality_network(weights, contract=contract)
-        self.spec = self._network.spec
+        super().__init__(weights, contract=contract)
 
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:
         """Quality (n,), higher = more useful.
@@ -47,4 +46,4 @@ class OnnxQuality:
         Raises:
             DataError: If the crops have another size than the network wants.
         """
-        return self._sign * self._network.score(crops.images)
+        return self._sign * super().score(crops)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
-from .published import Mismatch
+from .published import Mismatch, shapes_of
 from .recognisers import load_torch_recogniser
 from .regressor import Head, Regressor
 from .torch_recogniser import TorchRecogniser
@@ -128,7 +128,7 @@ def load_regressor(
         )
     regressor = Regressor(copy.deepcopy(recogniser.module), record.dimension, head=record.head)
     expected = regressor.state_dict()
-    if mismatch := Mismatch.between(_shapes(state), _shapes(expected)):
+    if mismatch := Mismatch.between(shapes_of(state), shapes_of(expected)):
         raise WeightsError(f"{path} does not fit its recogniser's network: {mismatch}")
     regressor.load_state_dict(state)
     return regressor.eval(), record
@@ -151,7 +151,3 @@ def _read(path: Path) -> tuple[RegressorRecord, dict[str, Tensor]]:
         )
     record = content["record"]
     return RegressorRecord(**{**record, "spec": InputSpec(**record["spec"])}), content["state"]
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}

@@ -21,6 +21,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 _COUNTER = ".num_batches_tracked"
 
 
+def shapes_of(state: Mapping[str, Tensor]) -> Shapes:
+    """Shape of each tensor by name."""
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
 @dataclass(frozen=True)
 class Mismatch:
     """How tensors differ from those that are expected, all by name.
@@ -144,7 +149,7 @@ def expected_shapes(layout: Layout) -> Shapes:
     """Names and shapes of a layout's tensors, without any wrapper; nothing is allocated."""
     with torch.device("meta"):
         state = layout.build().state_dict()
-    return {key: tuple(tensor.shape) for key, tensor in state.items()}
+    return shapes_of(state)
 
 
 def _compare(state: Mapping[str, Tensor], layout: Layout, wrapper: str) -> tuple[dict[str, Tensor], Mismatch]:
@@ -153,6 +158,6 @@ def _compare(state: Mapping[str, Tensor], layout: Layout, wrapper: str) -> tuple
     expected = expected_shapes(layout)
     if not any(name.endswith(_COUNTER) for name in inner):
         expected = {name: shape for name, shape in expected.items() if not name.endswith(_COUNTER)}
-    mismatch = Mismatch.between({name: tuple(item.shape) for name, item in inner.items()}, expected)
+    mismatch = Mismatch.between(shapes_of(inner), expected)
     rest = [name for name in state if not name.startswith((wrapper, *layout.training))]
     return inner, Mismatch(mismatch.missing, mismatch.unexpected + rest, mismatch.reshaped)

@@ -16,14 +16,13 @@ from ..core.types import EmbeddingSet, Failure, SampleSet
 from ..io.parts import Parts
 from ..io.store import write_embeddings
 from ..models.embed import embed, embedding_set
-from ..models.recognisers import load_recogniser
-from .models import read_contract
-from .settings import Stage, setting
+from .models import RecogniserStage
+from .settings import setting
 from .source import Batch, Source, chunks, failure_columns, failures_from, open_source
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embed(Stage):
+class Embed(RecogniserStage):
     """Embed the faces of photos, crops, or a crop folder with a recogniser.
 
     Writes vectors.npy (unit length), samples.parquet (ids, subjects, norms), header.json and failures.csv.
@@ -33,18 +32,13 @@ class Embed(Stage):
     photos: Path = setting(
         help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
     )
-    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`), onnx:PATH or torch:PATH.")
-    weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     half: bool = setting(False, help="Store vectors as float16.")
 
     def run(self, progress: Progress) -> None:
         """Write the embedding folder; a killed run goes on where it ended."""
-        recogniser = load_recogniser(
-            self.recogniser, path=self.weights, contract=read_contract(self.contract)
-        )
+        recogniser = self.load_recogniser()
         source = open_source(self.photos, recogniser.spec, aligned=self.aligned, face=self.face)
         provenance = self.provenance("embeddings")
         parts = Parts.beside(self.output, provenance)

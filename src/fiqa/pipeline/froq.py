@@ -11,14 +11,13 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.protocols import Progress
 from ..io.store import write_json
-from ..models.recognisers import load_torch_recogniser
-from .models import read_contract
-from .settings import Stage, setting
+from .models import RecogniserStage
+from .settings import setting
 from .source import open_source
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindLayers(Stage):
+class FindLayers(RecogniserStage):
     """Find the layers whose response tells quality, once for a recogniser.
 
     Takes some faces that differ in quality and writes a JSON file for
@@ -27,9 +26,6 @@ class FindLayers(Stage):
 
     name: ClassVar[str] = "froq"
     photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
-    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`) or onnx:PATH.")
-    weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an onnx:PATH: size, crop, colour, mean, std.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     count: int = setting(200, help="Photos to use, drawn at random; all where there are fewer.")
@@ -41,9 +37,7 @@ class FindLayers(Stage):
         from ..methods.froq import search_layers
 
         count = whole("count", self.count)
-        recogniser = load_torch_recogniser(
-            self.recogniser, path=self.weights, contract=read_contract(self.contract)
-        )
+        recogniser = self.load_torch_recogniser()
         source = open_source(self.photos, recogniser.spec, aligned=self.aligned, face=self.face)
         order = np.random.default_rng(self.seed).permutation(len(source.samples))
         crops = source.load(np.sort(order[:count])).crops

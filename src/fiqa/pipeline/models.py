@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, QualityMethod, Recogniser
@@ -12,6 +12,9 @@ from ..io.store import read_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
 from .settings import Stage, read_toml, setting
+
+if TYPE_CHECKING:
+    from ..models.torch_recogniser import TorchRecogniser
 
 REGRESSOR = "regressor.pt"
 
@@ -61,15 +64,14 @@ def build_method(
         WeightsError: If weights are absent, altered or do not fit.
     """
     row = METHODS.get(name)
-    needs = row.needs
-    if needs == "weights":
+    if row.needs == "weights":
         spec, output = _quality_card(contract)
         return load_method(name, weights=weights, contract=spec, settings=output)
     checkpoint = model / REGRESSOR if model is not None and model.is_dir() else model
-    if needs not in ("recogniser", "torch recogniser"):
+    if row.needs not in ("recogniser", "torch recogniser"):
         chosen = read_method_settings(settings, method=name)
         return load_method(name, checkpoint=checkpoint, seed=seed, settings=chosen)
-    load = load_recogniser if needs == "recogniser" else load_torch_recogniser
+    load = load_recogniser if row.needs == "recogniser" else load_torch_recogniser
     backbone: Recogniser = load(recogniser or row.recogniser, path=weights, contract=read_contract(contract))
     chosen = read_method_settings(settings, method=name, recogniser=backbone.name)
     return load_method(name, backbone, seed=seed, settings=chosen)
@@ -95,6 +97,25 @@ def read_method_settings(path: Path | None, *, method: str, recogniser: str | No
     if not isinstance(settings, dict):
         raise SettingsError(f"{path} must hold an object named settings, got {', '.join(card) or 'nothing'}")
     return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecogniserStage(Stage):
+    """A stage that runs a recogniser."""
+
+    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`), onnx:PATH or torch:PATH.")
+    weights: Path | None = setting(None, help="Weights file of the recogniser.")
+    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
+
+    def load_recogniser(self) -> Recogniser:
+        """The recogniser, to embed with."""
+        return load_recogniser(self.recogniser, path=self.weights, contract=read_contract(self.contract))
+
+    def load_torch_recogniser(self) -> TorchRecogniser:
+        """The recogniser, to differentiate, cut or train."""
+        return load_torch_recogniser(
+            self.recogniser, path=self.weights, contract=read_contract(self.contract)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,7 @@ from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
 from ..io.store import read_embeddings, read_scores, write_json
 from ..methods import load_objective
-from ..models.recognisers import load_torch_recogniser
-from .models import read_contract
+from .models import RecogniserStage
 from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(PresetStage):
+class Train(RecogniserStage, PresetStage):
     """Fine-tune a recogniser with a head for quality, on labels or by the objective of a method.
 
     Writes regressor.pt (best validation on samples not learnt from) and log.jsonl. Preset `published` trains
@@ -42,8 +41,6 @@ class Train(PresetStage):
         None, help="Folder written by `fiqa embed`, for objectives that use it."
     )
     recogniser: str = setting("sface", help="Backbone to start from, onnx:PATH or torch:PATH.")
-    weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     preset: Literal["published", "last-block"] = setting("last-block", help="published or last-block.")
     layers: Literal["published", "last-block", "head"] | None = setting(
         None, help="What learns: published, last-block or head."
@@ -87,9 +84,7 @@ class Train(PresetStage):
         train(
             CropFolder.open(self.crops),
             self._lesson(settings),
-            recogniser=load_torch_recogniser(
-                self.recogniser, path=self.weights, contract=read_contract(self.contract)
-            ),
+            recogniser=self.load_torch_recogniser(),
             settings=settings,
             folder=folder,
             cache=self.cache,

@@ -15,10 +15,9 @@ from ..core.protocols import Progress, Recogniser
 from ..core.types import Failure, SampleSet
 from ..io.parts import Parts
 from ..io.store import write_json
-from ..models.recognisers import load_recogniser
 from .embed import embed_source
-from .models import read_contract
-from .settings import Stage, setting
+from .models import RecogniserStage
+from .settings import setting
 from .source import open_source
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(Stage):
+class Verify(RecogniserStage):
     """Accuracy over the folds of a protocol, EER, and FNMR at an FMR, as JSON.
 
     All of it a second time with red and blue exchanged: where that is better, the crops or the contract have
@@ -36,9 +35,6 @@ class Verify(Stage):
     name: ClassVar[str] = "verify"
     photos: Path = setting(help="Folder or list of photos, or a crop folder.", argument=True)
     pairs: str = setting(help="KIND:PATH of a pair list with folds, such as lfw:PATH/pairs.txt.")
-    recogniser: str = setting("sface", help="Name (see `fiqa recognisers`), onnx:PATH or torch:PATH.")
-    weights: Path | None = setting(None, help="Weights file of the recogniser.")
-    contract: Path | None = setting(None, help="TOML card of an own file: size, crop, colour, mean, std.")
     face: Literal["largest", "central"] = setting("largest", help="largest or central face.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     fmr: float = setting(1e-3, help="False match rate at which the FNMR is given.")
@@ -48,9 +44,7 @@ class Verify(Stage):
         from ..comparisons.compare import compare
         from ..evaluate.verification import verify
 
-        recogniser = load_recogniser(
-            self.recogniser, path=self.weights, contract=read_contract(self.contract)
-        )
+        recogniser = self.load_recogniser()
         source = open_source(self.photos, recogniser.spec, aligned=self.aligned, face=self.face)
         wanted = self._benchmark(source.samples, source.earlier).pairs
         if wanted.folds is None:

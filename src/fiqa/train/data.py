@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arrays import mean_ranks
 from ..core.errors import DataError
 from ..core.types import EmbeddingSet, FaceCrops, QualityScores, SampleSet
 
@@ -79,13 +80,6 @@ def targets_of(labels: QualityScores, samples: SampleSet, *, scaling: str) -> ND
     else:
         targets = (values - values.min()) / (values.max() - values.min())
     return targets.astype(np.float32)
-
-
-def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Ranks 0..n-1, ascending; equal values share the mean of their ranks."""
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(sizes) - (sizes + 1) / 2)[group]
-    return ranks
 
 
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
