@@ -16,6 +16,7 @@ from fiqa.cli import app
 from fiqa.core.errors import DataError, SettingsError, WeightsError
 from fiqa.core.protocols import InputSpec
 from fiqa.io.images import write_image
+from fiqa.io.store import read_scores
 from fiqa.models.recognisers import RECOGNISERS
 from fiqa.pipeline.models import build_method, read_contract
 from onnx_models import brightness, make_model, saved, single_node, tiny_recogniser
@@ -180,6 +181,18 @@ def test_settings_of_a_card_reach_the_method(tmp_path: Path) -> None:
             weights=saved(brightness(), tmp_path / "mine.onnx"),
             contract=card(tmp_path, f'{CARD}direction = "up"'),
         )
+
+
+def test_method_settings_reach_a_network_of_weights(coloured: Path, tmp_path: Path) -> None:
+    (tmp_path / "turned.json").write_text('{"method": "onnx", "settings": {"direction": "lower"}}')
+    network = saved(brightness(), tmp_path / "mine.onnx")
+    command = ("score", coloured, "--aligned", "--method", "onnx", "--weights", network)
+    command = (*command, "--contract", card(tmp_path))
+    fiqa(*command, "-o", tmp_path / "as-is.csv")
+    fiqa(*command, "--method-settings", tmp_path / "turned.json", "-o", tmp_path / "turned.csv")
+    as_is, turned = (read_scores(tmp_path / f"{name}.csv").values for name in ("as-is", "turned"))
+    assert np.ptp(as_is) > 0
+    np.testing.assert_array_equal(turned, -as_is)
 
 
 def verified(faces: Path, contract: Path, **more: object) -> dict[str, object]:

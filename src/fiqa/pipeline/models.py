@@ -66,7 +66,8 @@ def build_method(
     row = METHODS.get(name)
     if row.needs == "weights":
         spec, output = _quality_card(contract)
-        return load_method(name, weights=weights, contract=spec, settings=output)
+        chosen = {**read_method_settings(settings, method=name), **output}
+        return load_method(name, weights=weights, contract=spec, settings=chosen)
     checkpoint = model / REGRESSOR if model is not None and model.is_dir() else model
     if row.needs not in ("recogniser", "torch recogniser"):
         chosen = read_method_settings(settings, method=name)
