@@ -36,6 +36,7 @@ class _Dataclass(Protocol):
 
 
 Preset = TypeVar("Preset", bound=_Dataclass)
+Built = TypeVar("Built", bound=_Dataclass)
 
 
 def setting(
@@ -119,20 +120,7 @@ class Stage(ABC):
         Raises:
             SettingsError: On an unknown key (with near matches), a missing one, or a value of the wrong type.
         """
-        hints = get_type_hints(cls)
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        for key in values:
-            if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=3) or list(fields)
-                raise SettingsError(f"stage {cls.name} has no setting {key!r}; it has {', '.join(near)}")
-        missing = [
-            name
-            for name, field in fields.items()
-            if name not in values and field.default is dataclasses.MISSING
-        ]
-        if missing:
-            raise SettingsError(f"stage {cls.name} needs {', '.join(missing)}")
-        return cls(**{key: convert(hints[key], value, f"{cls.name}.{key}") for key, value in values.items()})
+        return build(cls, values, f"stage {cls.name}")
 
 
 class PresetStage(Stage):
@@ -166,6 +154,35 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
 
 
+def build(kind: type[Built], values: Mapping[str, Any], what: str) -> Built:
+    """A dataclass from plain values such as a TOML table; fields may be dataclasses and dictionaries of them.
+
+    Args:
+        kind: The dataclass.
+        values: Value of each field.
+        what: How messages call it.
+
+    Raises:
+        SettingsError: On an unknown key (with near matches), a missing one, or a value of the wrong type.
+    """
+    hints = get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in values:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=3) or list(fields)
+            raise SettingsError(f"{what} has no setting {key!r}; it has {', '.join(near)}")
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values
+        and (field.default, field.default_factory) == (dataclasses.MISSING, dataclasses.MISSING)
+    ]
+    if missing:
+        raise SettingsError(f"{what} needs {', '.join(missing)}")
+    where = what.removeprefix("stage ")
+    return kind(**{key: convert(hints[key], value, f"{where}.{key}") for key, value in values.items()})
+
+
 def convert(hint: Any, value: Any, where: str) -> Any:
     """Turn a plain value into the annotated type of a setting, refusing what does not fit."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -178,6 +195,12 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         if arguments[-1] is not Ellipsis and len(items) != len(arguments):
             raise SettingsError(f"{where} takes {len(arguments)} values, got {len(items)}")
         return tuple(convert(arguments[0], item, where) for item in items)
+    if isinstance(value, dict) and origin is dict:
+        return {key: convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, dict) and dataclasses.is_dataclass(hint):
+        return build(typing.cast(type[_Dataclass], hint), value, where)
+    if hint is Any:
+        return value
     if origin is Literal:
         if value not in arguments:
             raise SettingsError(f"{where} must be one of {', '.join(map(str, arguments))}, got {value!r}")
@@ -186,9 +209,10 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+    plain = typing.cast(type, origin or hint)
+    if isinstance(value, plain) and not (hint is int and isinstance(value, bool)):
         return value
-    raise SettingsError(f"{where} must be {typing.cast(type, hint).__name__}, got {value!r}")
+    raise SettingsError(f"{where} must be {plain.__name__}, got {value!r}")
 
 
 def _path_behind(value: Any) -> Path | None:
