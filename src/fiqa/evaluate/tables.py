@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,68 +60,94 @@ def latex_table(
         raise DataError("a table needs at least one test bed")
     recognisers = list(dict.fromkeys(bed.recogniser for bed in test_beds))
     beds = [bed for name in recognisers for bed in test_beds if bed.recogniser == name]
-    groups = [sum(bed.recogniser == name for bed in beds) for name in recognisers]
     methods = list(dict.fromkeys(method for bed in beds for method in bed.methods))
     variants = list(dict.fromkeys(variant for bed in beds for variant in bed.variants))
-    stops = np.cumsum(groups) + 2
-    lines = [
-        rf"% {measure.kind} area to discard fraction {measure.limit:g}, times {scale:g}; lower is better",
-        rf"\begin{{tabular}}{{ll{'r' * len(beds)}}}",
-        r"\toprule",
-        " & ".join(
-            [
-                "",
-                "",
-                *(
-                    rf"\multicolumn{{{n}}}{{c}}{{{_escaped(r)}}}"
-                    for n, r in zip(groups, recognisers, strict=True)
-                ),
-            ]
-        )
-        + r" \\",
-        " ".join(rf"\cmidrule(lr){{{stop - n + 1}-{stop}}}" for n, stop in zip(groups, stops, strict=True)),
-        " & ".join(["Method", "Labels", *(_escaped(bed.benchmark) for bed in beds)]) + r" \\",
-    ]
-    for method in methods:
-        lines += [
-            r"\midrule",
-            *_method_rows(
-                method,
-                variants,
-                [_column(bed, method, variants, measure, scale) for bed in beds],
-                digits,
-            ),
+
+    def value(method: str, variant: str, column: int) -> float | None:
+        found = beds[column].find(method, variant)
+        area = None if found is None else found.value(measure)
+        return None if area is None else area * scale
+
+    grid = Grid(
+        f"{measure.kind} area to discard fraction {measure.limit:g}, times {scale:g}; lower is better",
+        tuple((bed.recogniser, bed.benchmark) for bed in beds),
+        tuple((method, variant) for method in methods for variant in variants),
+        value,
+        digits=digits,
+    )
+    return grid.latex()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table in the published layout; the lowest value of a method in each column is bold, ties as printed.
+
+    Attributes:
+        title: What the numbers are.
+        columns: (recogniser, benchmark) of each column, those of one recogniser beside each other.
+        rows: (method, variant) of each row, those of one method below each other; rows without a value are
+            left out.
+        value: The number at (method, variant, column), or None.
+        note: What follows it there, in the language of the table; may be empty.
+        digits: Decimals printed.
+    """
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, str], ...]
+    value: Callable[[str, str, int], float | None]
+    note: Callable[[str, str, int], str] = lambda method, variant, column: ""  # noqa: ARG005
+    digits: int = 1
+
+    def latex(self) -> str:
+        """Needs the packages booktabs and multirow."""
+        groups = [(name, len(list(group))) for name, group in groupby(self.columns, key=lambda one: one[0])]
+        stops = accumulate((n for _, n in groups), initial=2)
+        heads = [rf"\multicolumn{{{n}}}{{c}}{{{_escaped(name)}}}" for name, n in groups]
+        lines = [
+            f"% {self.title}",
+            rf"\begin{{tabular}}{{ll{'r' * len(self.columns)}}}",
+            r"\toprule",
+            " & ".join(["", "", *heads]) + r" \\",
+            " ".join(rf"\cmidrule(lr){{{a + 1}-{b}}}" for a, b in pairwise(stops)),
+            " & ".join(["Method", "Labels", *(_escaped(name) for _, name in self.columns)]) + r" \\",
         ]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+        for method, rows in groupby(self._printed(r"\textbf{{{}}}"), key=lambda row: row[0]):
+            shown = list(rows)
+            lines.append(r"\midrule")
+            for number, (_, variant, cells) in enumerate(shown):
+                head = "" if number else rf"\multirow{{{len(shown)}}}{{*}}{{{_escaped(method)}}}"
+                lines.append(" & ".join([head, _escaped(variant), *cells]) + r" \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
+    def markdown(self) -> str:
+        """A pipe table under a line with the title."""
+        heads = ["Method", "Labels", *(f"{name}, {recogniser}" for recogniser, name in self.columns)]
+        body = [[method, variant, *cells] for method, variant, cells in self._printed("**{}**")]
+        rule = ["---", "---", *["---:"] * len(self.columns)]
+        return "\n".join([f"{self.title}\n", *(f"| {' | '.join(row)} |" for row in (heads, rule, *body)), ""])
 
-def _column(
-    bed: TestBed, method: str, variants: Sequence[str], measure: Measure, scale: float
-) -> list[float | None]:
-    """Scaled value of each variant of a method, None where there is none."""
-    found = [bed.find(method, variant) for variant in variants]
-    values = [None if one is None else one.value(measure) for one in found]
-    return [None if value is None else value * scale for value in values]
+    def _printed(self, bold: str) -> Iterator[tuple[str, str, list[str]]]:
+        """Method, variant and cells of each row that has a value."""
+        places = range(len(self.columns))
+        for method, rows in groupby(self.rows, key=lambda row: row[0]):
+            variants = [variant for _, variant in rows]
+            values = [[self.value(method, variant, place) for variant in variants] for place in places]
+            best = [best_of(column, digits=self.digits) for column in values]
+            for row, variant in enumerate(variants):
+                if any(column[row] is not None for column in values):
+                    yield (
+                        method,
+                        variant,
+                        [
+                            self._cell(values[place][row], bold if best[place][row] else "{}")
+                            + self.note(method, variant, place)
+                            for place in places
+                        ],
+                    )
 
-
-def _method_rows(
-    method: str, variants: Sequence[str], columns: Sequence[Sequence[float | None]], digits: int
-) -> list[str]:
-    present = [row for row in range(len(variants)) if any(column[row] is not None for column in columns)]
-    bold = [best_of(column, digits=digits) for column in columns]
-    rows = []
-    for row in present:
-        cells = [
-            "--"
-            if column[row] is None
-            else rf"\textbf{{{column[row]:.{digits}f}}}"
-            if best[row]
-            else f"{column[row]:.{digits}f}"
-            for column, best in zip(columns, bold, strict=True)
-        ]
-        head = rf"\multirow{{{len(present)}}}{{*}}{{{_escaped(method)}}}" if row == present[0] else ""
-        rows.append(" & ".join([head, _escaped(variants[row]), *cells]) + r" \\")
-    return rows
+    def _cell(self, value: float | None, frame: str) -> str:
+        return "--" if value is None else frame.format(f"{value:.{self.digits}f}")
 
 
 def _escaped(text: str) -> str:
