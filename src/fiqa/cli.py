@@ -92,6 +92,31 @@ def run(
     _run(stages, records or Path(f"{config.stem}-records"))
 
 
+@app.command(rich_help_panel=_WORK)
+def reproduce(
+    study: Annotated[str, typer.Argument(help="Name of a published study: iwbf2023.")],
+    data: Annotated[Path, typer.Option(help="Folder of the data sets (data/) and weights (models/).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    config: Annotated[Path | None, typer.Option(help="Edited copy of the study's TOML file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the stages and what is missing.")] = False,
+) -> None:
+    """A published study on the data and weights at hand: its tables beside the published numbers."""
+    from .pipeline.reproduce import open_study
+    from .pipeline.reproduce_stages import expand
+    from .pipeline.reproduce_tables import write_tables
+
+    chosen = open_study(study, output, config=config, keep=not dry_run)
+    plan = expand(chosen, data, output)
+    for line in plan.left_out:
+        console.print(f"left out: {line}", soft_wrap=True, highlight=False)
+    if dry_run:
+        for stage in plan.stages:
+            typer.echo(f"{stage.name:9} {stage.output}")
+        return
+    _run(list(plan.stages), output / "records")
+    typer.echo(write_tables(study, chosen, plan, output))
+
+
 @app.command(rich_help_panel=_TABLES)
 def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Quality methods and label sources."""

@@ -224,6 +224,15 @@ def find_weights(name: str, path: Path | None = None) -> Path:
     return _fetched(record)
 
 
+def is_at_hand(name: str) -> bool:
+    """Whether a file of that record lies on this machine; its digest is not looked at and nothing is fetched.
+
+    Raises:
+        SettingsError: If no record has that name.
+    """
+    return any(candidate.is_file() for candidate in _candidates(RECORDS.get(name)))
+
+
 def record_of(path: Path) -> WeightsRecord | None:
     """The record whose digest a file has, if there is one.
 

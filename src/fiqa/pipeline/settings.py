@@ -190,17 +190,8 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         if value is None:
             return None
         return convert(next(item for item in arguments if item is not type(None)), value, where)
-    if origin is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        if arguments[-1] is not Ellipsis and len(items) != len(arguments):
-            raise SettingsError(f"{where} takes {len(arguments)} values, got {len(items)}")
-        return tuple(convert(arguments[0], item, where) for item in items)
-    if isinstance(value, dict) and origin is dict:
-        return {key: convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, dict) and dataclasses.is_dataclass(hint):
-        return build(typing.cast(type[_Dataclass], hint), value, where)
-    if hint is Any:
-        return value
+    if origin in (tuple, dict) or dataclasses.is_dataclass(hint):
+        return _nested(hint, value, where)
     if origin is Literal:
         if value not in arguments:
             raise SettingsError(f"{where} must be one of {', '.join(map(str, arguments))}, got {value!r}")
@@ -209,10 +200,23 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    plain = typing.cast(type, origin or hint)
-    if isinstance(value, plain) and not (hint is int and isinstance(value, bool)):
+    if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
         return value
-    raise SettingsError(f"{where} must be {plain.__name__}, got {value!r}")
+    raise SettingsError(f"{where} must be {typing.cast(type, hint).__name__}, got {value!r}")
+
+
+def _nested(hint: Any, value: Any, where: str) -> Any:
+    arguments = get_args(hint)
+    if get_origin(hint) is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        if arguments[-1] is not Ellipsis and len(items) != len(arguments):
+            raise SettingsError(f"{where} takes {len(arguments)} values, got {len(items)}")
+        return tuple(convert(arguments[0], item, where) for item in items)
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where} must be a table, got {value!r}")
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type[_Dataclass], hint), value, where)
+    return {key: convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
 
 
 def _path_behind(value: Any) -> Path | None:

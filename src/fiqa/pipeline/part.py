@@ -1,0 +1,55 @@
+"""Stage part: some of the crops or of the comparisons, for methods that are too slow for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ..core.errors import SettingsError
+from ..core.protocols import Progress
+from ..core.types import SampleSet
+from ..io.atomic import HEADER, atomic
+from ..io.crops import CropFolder
+from ..io.pairlists import read_pairlist
+from ..io.store import write_json, write_pairs, write_samples
+from .settings import Stage, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Stage):
+    """List the crops of the first subjects, or those that the first folds of a pair list compare.
+
+    Writes crops.csv, a list that `fiqa score --aligned` reads, and with folds pairs.csv.
+    """
+
+    name: ClassVar[str] = "part"
+    crops: Path = setting(help="Folder written by `fiqa crop`.", argument=True)
+    subjects: int = setting(0, help="Subjects to take.")
+    pairs: str = setting("", help="KIND:PATH of a pair list with folds, in the place of subjects.")
+    folds: int = setting(0, help="Folds to take.")
+
+    def run(self, progress: Progress) -> None:
+        """Write the lists."""
+        folder = CropFolder.open(self.crops)
+        samples = folder.samples
+        chosen = samples.subject_codes() < self.subjects
+        with atomic(self.output) as partial:
+            partial.mkdir()
+            if self.pairs:
+                pairs = read_pairlist(self.pairs)
+                if pairs.folds is None:
+                    raise SettingsError(f"{self.pairs} has no folds to take {self.folds} of")
+                kept = replace(pairs.rows(pairs.folds < self.folds), folds=None)
+                write_pairs(partial / "pairs.csv", kept)
+                compared = pairs.sample_ids[np.union1d(kept.first, kept.second)]
+                chosen = np.isin(samples.sample_ids, compared)
+            files = [str((folder.folder / name).resolve()) for name in folder.table.texts("path")[chosen]]
+            write_samples(
+                partial / "crops.csv",
+                SampleSet(samples.sample_ids[chosen], samples.subject_ids[chosen], np.array(files)),
+            )
+            write_json(partial / HEADER, {"provenance": self.provenance("part").to_json()})
+        progress(int(chosen.sum()), int(chosen.sum()))

@@ -1,0 +1,271 @@
+"""Tables of a reproduced study in the layout of the published ones, and what they say in total."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from ..evaluate.results import RAW
+from ..evaluate.tables import Grid
+from ..io.atomic import HEADER, atomic
+from ..io.store import read_json, write_json
+from .reproduce import Study
+from .reproduce_stages import AUC, BASE, ORACLE, PAUC, Plan, on_labels
+
+Published = Mapping[tuple[str, str, str, str], float]
+"""Published AUC by recogniser, title of the method, row and column."""
+BOUND = "bound"
+_LIMIT = 0.3
+_PUBLISHED_ROWS = {"Baseline": RAW, "Optimized": on_labels("published")}
+_TITLES = {
+    "auc": f"AUC x 10^-3 at the FMR of the study, convention {AUC}; (published; † not comparable)",
+    "pauc": f"pAUC to {_LIMIT:g} over that of a constant FNMR, convention {PAUC}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row of a table in one of its columns; lower areas are better.
+
+    Attributes:
+        method: Name in the study file, `ORACLE`, or `BOUND`: the lowest that any order of pairs can reach.
+        labels: Raw score, or the labels that the regressor learnt.
+        recogniser: What compared.
+        benchmark: What was compared.
+        n_mated: Mated pairs.
+        fnmr: FNMR with nothing discarded.
+        auc: Area to 0.95 by the published convention, times 1000; None where it was not drawn.
+        pauc: Normalised area to 0.3 by our own; None where nothing is left to discard.
+        bound: The lowest that `pauc` could be.
+        published: The published `auc` of that place in the table, if there is one.
+        comparable: Whether it stands for the same benchmark and the same recognisers.
+    """
+
+    method: str
+    labels: str
+    recogniser: str
+    benchmark: str
+    n_mated: int = 0
+    fnmr: float = 0.0
+    auc: float | None = None
+    pauc: float | None = None
+    bound: float | None = None
+    published: float | None = None
+    comparable: bool = False
+
+
+def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
+    """Write the folder ``tables``: same-model, cross-model, limited, ceiling, summary.
+
+    Args:
+        name: Of the published study.
+        study: What was run.
+        plan: How.
+        output: Folder of the study.
+
+    Returns:
+        The file that sums up.
+    """
+    published, reports = read_published(name), output / "reports"
+    cells: list[Cell] = []
+    limited: list[Cell] = []
+    ceiling: list[Cell] = []
+    for benchmark in plan.trained_on:
+        folder, protocol = reports / benchmark, study.benchmark[benchmark].published
+        for cell, is_list in read_cells(folder / PAUC, folder / AUC, benchmark):
+            cells.append(_beside(cell, study, plan, published, protocol if is_list else ""))
+        for key in study.method:
+            part = folder / f"part-{key}-{PAUC}"
+            if part.exists():
+                found = read_cells(part, folder / f"part-{key}-{AUC}", benchmark)
+                limited += [replace(one, benchmark=f"{benchmark}, {one.n_mated} pairs") for one, _ in found]
+        for one in sorted(folder.glob(f"{ORACLE}-*")):
+            ceiling += [cell for cell, _ in read_cells(one, None, benchmark)]
+    ceiling += [replace(cell, method=BOUND, labels="any order", pauc=cell.bound) for cell in ceiling]
+    same = [cell for cell in (*cells, *ceiling) if cell.recogniser == plan.quality]
+    cross = [cell for cell in (*cells, *ceiling) if cell.recogniser != plan.quality]
+    with atomic(output / "tables") as folder:
+        folder.mkdir()
+        for title, group in (("same-model", same), ("cross-model", cross), ("limited", limited)):
+            if group:
+                _write_table(folder / title, group, study)
+        judged = [cell for cell in cells if not study.method[cell.method].control]
+        rows = [*summary_rows(judged, study), *_published_summary(published)]
+        (folder / "summary.csv").write_text(_csv(rows), encoding="utf-8")
+        (folder / "summary.md").write_text(_summary(rows, judged, ceiling, plan), encoding="utf-8")
+        write_json(folder / HEADER, {"study": name, **asdict(study), "quality": plan.quality})
+    return output / "tables" / "summary.md"
+
+
+def read_published(name: str) -> Published:
+    """The published numbers that come with a study."""
+    text = (resources.files(__package__) / "studies" / f"{name}.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {
+        (row["recogniser"], row["method"], _PUBLISHED_ROWS[row["labels"]], column): float(row[column])
+        for row in rows
+        for column in list(row)[3:]
+        if row[column]
+    }
+
+
+def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tuple[Cell, bool]]:
+    """What `fiqa evaluate` wrote, by our own convention and by the published one, of the same scores and pairs.
+
+    Yields:
+        Each cell, and whether it is of a pair list, not of all mated pairs.
+    """
+    beds = read_json(own / "results.json")["test_beds"]
+    others = beds if published is None else read_json(published / "results.json")["test_beds"]
+    for bed, other in zip(beds, others, strict=True):
+        is_list = bed["benchmark"] != "all"
+        for one, two in zip(bed["evaluations"], other["evaluations"], strict=True):
+            area = next(item for item in one["areas"] if item["limit"] == _LIMIT)
+            start = one["curve"]["fnmr0"]
+            whole = None if published is None else max(two["areas"], key=lambda item: item["limit"])["raw"]
+            yield (
+                Cell(
+                    method=one["method"],
+                    labels=one["variant"],
+                    recogniser=bed["recogniser"],
+                    benchmark=benchmark if is_list else f"{benchmark}, all pairs",
+                    n_mated=bed["n_mated"],
+                    fnmr=start,
+                    auc=None if whole is None else whole * 1e3,
+                    pauc=area["normalised"],
+                    bound=(area["raw"] - area["excess"]) / (_LIMIT * start) if start else None,
+                ),
+                is_list,
+            )
+
+
+def summary_rows(cells: Sequence[Cell], study: Study) -> list[dict[str, Any]]:
+    """How many cells get better and by how much, for each change of labels, over all cells and by benchmark."""
+    contrasts = [("fine-tuning alone", on_labels(BASE), RAW)]
+    for variant in study.labels:
+        contrasts.append((f"{variant} labels against base labels", on_labels(variant), on_labels(BASE)))
+        contrasts.append((f"{variant} labels against raw score", on_labels(variant), RAW))
+    measures: tuple[Literal["auc", "pauc"], ...] = ("auc", "pauc")
+    return [
+        row
+        for name, after, before in contrasts
+        for measure in measures
+        for row in _changes(name, cells, measure, after=after, before=before)
+    ]
+
+
+def _changes(
+    name: str, cells: Sequence[Cell], measure: Literal["auc", "pauc"], *, after: str, before: str
+) -> Iterator[dict[str, Any]]:
+    """Rows of one contrast; cells of an area of 0 have no relative change and are left out."""
+    found = {(c.method, c.recogniser, c.benchmark, c.labels): getattr(c, measure) for c in cells}
+    changes: dict[str, list[float]] = {}
+    for (*place, labels), new in found.items():
+        old = found.get((*place, before))  # type: ignore[call-overload]
+        if labels == after and new is not None and old:
+            for group in ("all", place[2]):
+                changes.setdefault(group, []).append(new / old - 1.0)
+    for group, values in changes.items():
+        yield {
+            "change": name,
+            "area": measure,
+            "benchmark": group,
+            "cells": len(values),
+            "better": sum(value < 0 for value in values),
+            "worse": sum(value > 0 for value in values),
+            "mean_change_percent": round(100 * sum(values) / len(values), 2),
+        }
+
+
+def _published_summary(published: Published) -> Iterator[dict[str, Any]]:
+    cells = [
+        Cell(method=method, labels=labels, recogniser=recogniser, benchmark=column, auc=value)
+        for (recogniser, method, labels, column), value in published.items()
+    ]
+    name = "as published: published labels against raw score"
+    return _changes(name, cells, "auc", after=on_labels("published"), before=RAW)
+
+
+def _beside(cell: Cell, study: Study, plan: Plan, published: Published, column: str) -> Cell:
+    """The cell with the published number of its place; another quality recogniser is not comparable."""
+    theirs = study.quality_recognisers[0]
+    recogniser = theirs if cell.recogniser == plan.quality else cell.recogniser
+    value = published.get((recogniser, study.method[cell.method].title, cell.labels, column))
+    return replace(cell, published=value, comparable=value is not None and plan.quality == theirs)
+
+
+def _write_table(path: Path, cells: Sequence[Cell], study: Study) -> None:
+    """One table as CSV (a row a cell), Markdown and LaTeX (a grid an area)."""
+    path.with_suffix(".csv").write_text(_csv([asdict(cell) for cell in cells]), encoding="utf-8")
+    grids = [_grid(cells, study, "auc", "†"), _grid(cells, study, "pauc", "†")]
+    path.with_suffix(".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
+    grids = [_grid(cells, study, "auc", r"$^\dagger$"), _grid(cells, study, "pauc", "")]
+    path.with_suffix(".tex").write_text("\n".join(grid.latex() for grid in grids), encoding="utf-8")
+
+
+def _grid(cells: Sequence[Cell], study: Study, measure: Literal["auc", "pauc"], mark: str) -> Grid:
+    titles = {name: method.title for name, method in study.method.items()}
+    shown = {(titles.get(c.method, c.method), c.labels, c.recogniser, c.benchmark): c for c in cells}
+    recognisers = list(dict.fromkeys(cell.recogniser for cell in cells))
+    columns = dict.fromkeys((cell.recogniser, cell.benchmark) for cell in cells)
+    ordered = tuple(sorted(columns, key=lambda column: recognisers.index(column[0])))
+    methods = dict.fromkeys(method for method, *_ in shown)
+    labels = dict.fromkeys(cell.labels for cell in cells)
+
+    def value(method: str, variant: str, column: int) -> float | None:
+        cell = shown.get((method, variant, *ordered[column]))
+        return None if cell is None else getattr(cell, measure)
+
+    def note(method: str, variant: str, column: int) -> str:
+        cell = shown.get((method, variant, *ordered[column]))
+        if measure == "pauc" or cell is None or cell.published is None:
+            return ""
+        return f" ({cell.published:.1f}{'' if cell.comparable else mark})"
+
+    rows = tuple((method, label) for method in methods for label in labels)
+    return Grid(_TITLES[measure], ordered, rows, value, note, digits=1 if measure == "auc" else 3)
+
+
+def _summary(rows: list[dict[str, Any]], cells: Sequence[Cell], ceiling: Sequence[Cell], plan: Plan) -> str:
+    """What was run on what, the changes, and how far the best scores are from the ceiling."""
+    best: dict[tuple[str, str], dict[str, Any]] = {}
+    for cell in (*cells, *ceiling):
+        row = best.setdefault(
+            (cell.benchmark, cell.recogniser), {"benchmark": cell.benchmark, "recogniser": cell.recogniser}
+        )
+        name = cell.method if cell.method in (ORACLE, BOUND) else "best of the tables"
+        if cell.pauc is not None:
+            row[name] = min(cell.pauc, row.get(name, cell.pauc))
+    heads = ("benchmark", "recogniser", "best of the tables", ORACLE, BOUND)
+    ends = [
+        {
+            head: f"{row[head]:.3f}" if isinstance(row.get(head), float) else row.get(head, "--")
+            for head in heads
+        }
+        for row in best.values()
+    ]
+    lines = [
+        f"Quality recogniser {plan.quality}; trained on: "
+        + ", ".join(f"{other} for {name}" for name, other in plan.trained_on.items()),
+        *(f"- left out: {line}" for line in plan.left_out),
+    ]
+    return "\n".join([*lines, "", _markdown(rows), f"The ceiling, {_TITLES['pauc']}:", "", _markdown(ends)])
+
+
+def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    heads = list(rows[0])
+    body = [heads, ["---"] * len(heads), *([str(row[head]) for head in heads] for row in rows)]
+    return "\n".join([*(f"| {' | '.join(row)} |" for row in body), ""])
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
