@@ -34,13 +34,13 @@ class Plan:
     Attributes:
         stages: In running order.
         left_out: One line for each thing that is not at hand.
-        quality: Recogniser that gives labels and is trained.
+        recognisers: What compares; the first also gives labels and is trained.
         trained_on: Training set of each benchmark.
     """
 
     stages: tuple[Stage, ...]
     left_out: tuple[str, ...]
-    quality: str
+    recognisers: tuple[str, ...]
     trained_on: Mapping[str, str]
 
 
@@ -70,11 +70,11 @@ def expand(study: Study, root: Path, output: Path) -> Plan:
     if not quality or not trained_on:
         what = "a quality recogniser" if not quality else "a benchmark and a training set for it"
         raise DataError(f"{root} needs {what}; left out: {'; '.join(left_out)}")
-    cross = tuple(name for name in study.cross_recognisers if is_at_hand(name))
-    writer = _Writer(study, root, output, (quality[0], *cross))
+    recognisers = quality[0], *(name for name in study.cross_recognisers if is_at_hand(name))
+    writer = _Writer(study, root, output, recognisers)
     for name, training_set in trained_on.items():
         writer.test(name, training_set)
-    return Plan(tuple(writer.stages.values()), left_out, quality[0], trained_on)
+    return Plan(tuple(writer.stages.values()), left_out, recognisers, trained_on)
 
 
 def _left_out(study: Study, root: Path) -> Iterator[str]:

@@ -24,7 +24,7 @@ _LIMIT = 0.3
 _PUBLISHED_ROWS = {"Baseline": RAW, "Optimized": on_labels("published")}
 _TITLES = {
     "auc": f"AUC x 10^-3 at the FMR of the study, convention {AUC}; (published; † not comparable)",
-    "pauc": f"pAUC to {_LIMIT:g} over that of a constant FNMR, convention {PAUC}",
+    "pauc": f"pAUC to {_LIMIT:g} as a share of that of a score that tells nothing, convention {PAUC}",
 }
 
 
@@ -71,24 +71,24 @@ def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
     Returns:
         The file that sums up.
     """
-    published, reports = read_published(name), output / "reports"
+    published, written = read_published(name), {stage.output for stage in plan.stages}
     cells: list[Cell] = []
     limited: list[Cell] = []
     ceiling: list[Cell] = []
     for benchmark in plan.trained_on:
-        folder, protocol = reports / benchmark, study.benchmark[benchmark].published
+        folder, protocol = output / "reports" / benchmark, study.benchmark[benchmark].published
         for cell, is_list in read_cells(folder / PAUC, folder / AUC, benchmark):
             cells.append(_beside(cell, study, plan, published, protocol if is_list else ""))
         for key in study.method:
-            part = folder / f"part-{key}-{PAUC}"
-            if part.exists():
-                found = read_cells(part, folder / f"part-{key}-{AUC}", benchmark)
-                limited += [replace(one, benchmark=f"{benchmark}, {one.n_mated} pairs") for one, _ in found]
-        for one in sorted(folder.glob(f"{ORACLE}-*")):
-            ceiling += [cell for cell, _ in read_cells(one, None, benchmark)]
-    ceiling += [replace(cell, method=BOUND, labels="any order", pauc=cell.bound) for cell in ceiling]
-    same = [cell for cell in (*cells, *ceiling) if cell.recogniser == plan.quality]
-    cross = [cell for cell in (*cells, *ceiling) if cell.recogniser != plan.quality]
+            own, theirs = (folder / f"part-{key}-{convention}" for convention in (PAUC, AUC))
+            found = read_cells(own, theirs, benchmark) if own in written else ()
+            limited += [replace(one, benchmark=f"{benchmark}, {one.n_mated} mated") for one, _ in found]
+        for recogniser in plan.recognisers:
+            found = read_cells(folder / f"{ORACLE}-{recogniser}", None, benchmark)
+            ceiling += [replace(one, labels="sees the test") for one, _ in found]
+    ceiling += [replace(one, method=BOUND, labels="any order", pauc=one.bound) for one in ceiling]
+    same = [cell for cell in (*cells, *ceiling) if cell.recogniser == plan.recognisers[0]]
+    cross = [cell for cell in (*cells, *ceiling) if cell.recogniser != plan.recognisers[0]]
     with atomic(output / "tables") as folder:
         folder.mkdir()
         for title, group in (("same-model", same), ("cross-model", cross), ("limited", limited)):
@@ -98,7 +98,7 @@ def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
         rows = [*summary_rows(judged, study), *_published_summary(published)]
         (folder / "summary.csv").write_text(_csv(rows), encoding="utf-8")
         (folder / "summary.md").write_text(_summary(rows, judged, ceiling, plan), encoding="utf-8")
-        write_json(folder / HEADER, {"study": name, **asdict(study), "quality": plan.quality})
+        write_json(folder / HEADER, {"study": name, **asdict(study), "recognisers": plan.recognisers})
     return output / "tables" / "summary.md"
 
 
@@ -115,7 +115,7 @@ def read_published(name: str) -> Published:
 
 
 def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tuple[Cell, bool]]:
-    """What `fiqa evaluate` wrote, by our own convention and by the published one, of the same scores and pairs.
+    """What `fiqa evaluate` wrote of the same scores and pairs, by our own convention and the published one.
 
     Yields:
         Each cell, and whether it is of a pair list, not of all mated pairs.
@@ -145,7 +145,7 @@ def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tu
 
 
 def summary_rows(cells: Sequence[Cell], study: Study) -> list[dict[str, Any]]:
-    """How many cells get better and by how much, for each change of labels, over all cells and by benchmark."""
+    """How many cells get better, and by how much, when the labels change: over all cells and by benchmark."""
     contrasts = [("fine-tuning alone", on_labels(BASE), RAW)]
     for variant in study.labels:
         contrasts.append((f"{variant} labels against base labels", on_labels(variant), on_labels(BASE)))
@@ -165,10 +165,10 @@ def _changes(
     """Rows of one contrast; cells of an area of 0 have no relative change and are left out."""
     found = {(c.method, c.recogniser, c.benchmark, c.labels): getattr(c, measure) for c in cells}
     changes: dict[str, list[float]] = {}
-    for (*place, labels), new in found.items():
-        old = found.get((*place, before))  # type: ignore[call-overload]
+    for (method, recogniser, benchmark, labels), new in found.items():
+        old = found.get((method, recogniser, benchmark, before))
         if labels == after and new is not None and old:
-            for group in ("all", place[2]):
+            for group in ("all", benchmark):
                 changes.setdefault(group, []).append(new / old - 1.0)
     for group, values in changes.items():
         yield {
@@ -194,9 +194,9 @@ def _published_summary(published: Published) -> Iterator[dict[str, Any]]:
 def _beside(cell: Cell, study: Study, plan: Plan, published: Published, column: str) -> Cell:
     """The cell with the published number of its place; another quality recogniser is not comparable."""
     theirs = study.quality_recognisers[0]
-    recogniser = theirs if cell.recogniser == plan.quality else cell.recogniser
+    recogniser = theirs if cell.recogniser == plan.recognisers[0] else cell.recogniser
     value = published.get((recogniser, study.method[cell.method].title, cell.labels, column))
-    return replace(cell, published=value, comparable=value is not None and plan.quality == theirs)
+    return replace(cell, published=value, comparable=value is not None and plan.recognisers[0] == theirs)
 
 
 def _write_table(path: Path, cells: Sequence[Cell], study: Study) -> None:
@@ -250,7 +250,7 @@ def _summary(rows: list[dict[str, Any]], cells: Sequence[Cell], ceiling: Sequenc
         for row in best.values()
     ]
     lines = [
-        f"Quality recogniser {plan.quality}; trained on: "
+        f"Quality recogniser {plan.recognisers[0]}; trained on: "
         + ", ".join(f"{other} for {name}" for name, other in plan.trained_on.items()),
         *(f"- left out: {line}" for line in plan.left_out),
     ]
