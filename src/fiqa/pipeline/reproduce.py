@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..core.errors import SettingsError
 from ..core.registry import Entry, Registry
-from ..methods import load_label_source
+from ..methods import METHODS, load_label_source
 from ..models.recognisers import RECOGNISERS
 from .settings import build, read_toml
 
@@ -122,6 +122,8 @@ class Study:
                 known = ", ".join(self.benchmark)
                 raise SettingsError(f"{where} names no benchmark: {', '.join(unknown)}; there are: {known}")
         for name, one in self.method.items():
+            for method in (*([name] if one.official else []), *([one.scorer] if one.scorer else [])):
+                METHODS.get(method)
             if not one.scorer and not one.labels:
                 raise SettingsError(f"method.{name} needs a scorer or labels, for want of official weights")
 
