@@ -46,6 +46,19 @@ def test_curves_are_those_of_each_method_alone(scene, convention) -> None:
     assert bed.differences == ()
 
 
+def test_no_error_at_zero_discard_leaves_intervals_out_and_says_so(scene) -> None:
+    samples, comparisons, scored = scene
+    apart = replace(comparisons, similarity=comparisons.similarity + 10.0 * comparisons.pairs.mated)
+    settings = replace(SETTINGS, measures=(Measure("normalised", 0.3),))
+    bed = evaluate((samples, apart, scored), settings)
+    assert bed.differences == ()
+    for one in bed.evaluations:
+        assert one.intervals == {}
+        assert one.value(Measure("normalised", 0.3)) is None
+        last = one.caveats[-1]
+        assert (last.code, last.message[:19]) == ("no_intervals", "the normalised area")
+
+
 def test_counts_describe_what_was_compared(scene) -> None:
     _, comparisons, _ = scene
     bed = evaluate(scene)

@@ -100,6 +100,12 @@ def test_table_shows_values_and_intervals(page, report) -> None:
             assert f"{one.value(measure):.3f}<small>{interval.low:.3f} – {interval.high:.3f}</small>" in page
 
 
+def test_summary_tells_how_stable_the_ranks_are(page, report) -> None:
+    _, found = report.stability()
+    assert f"Kendall's W {found.kendall_w:.2f}" in page
+    assert f'<td class="value">{found.mean_ranks[0]:.1f}</td></tr>' in page
+
+
 def test_recognisers_stand_in_a_table_with_their_warnings(page, report) -> None:
     table = re.search(r'<section id="recognisers">.*?</section>', page, flags=re.DOTALL)[0]
     assert table.count("<tr>") == 1 + 2

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fiqa.core.errors import DataError
+from fiqa.evaluate.agreement import rank_stability
 from fiqa.evaluate.pauc import Measure, areas
 from fiqa.evaluate.results import ON_OPTIMISED, RAW
 
@@ -24,6 +25,21 @@ def test_everything_goes_into_json(report) -> None:
     assert plain["settings"]["folders"] == ["a", "b"]
     assert plain["label_shifts"][0]["diagnostics"] == {"mode": "expected", "rounds": 1}
     assert plain["failures"][0]["reason"] == "no_face"
+
+
+def test_stability_is_that_of_the_rows_on_every_test_bed(report) -> None:
+    names, found = report.stability()
+    table = [[one.value(report.measures[0]) for one in bed.evaluations] for bed in report.test_beds]
+    assert found == rank_stability(table)
+    plain = report.to_dict()["stability"]
+    assert (plain["kendall_w"], plain["mean_spearman"]) == (found.kendall_w, found.mean_spearman)
+    assert [(row["method"], row["variant"]) for row in plain["ranks"]] == list(names)
+    assert [row["mean_rank"] for row in plain["ranks"]] == list(found.mean_ranks)
+    one, other = report.test_beds
+    fewer = replace(other, evaluations=other.evaluations[1:])
+    assert replace(report, test_beds=(one, fewer)).stability()[0] == names[1:]
+    assert replace(report, test_beds=(one,)).stability() is None
+    assert replace(report, test_beds=(one,)).to_dict()["stability"] is None
 
 
 def test_a_result_finds_its_evaluations(report) -> None:

@@ -14,6 +14,10 @@ class DataError(FiqaError, ValueError):
     """Input data is malformed, inconsistent, or cannot carry the requested result."""
 
 
+class TooFewError(DataError):
+    """There are too few subjects, comparisons or errors for the number asked for."""
+
+
 class SettingsError(FiqaError, ValueError):
     """A setting has an unknown name or a value out of range."""
 

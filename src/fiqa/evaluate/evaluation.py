@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.errors import TooFewError
 from ..core.types import ComparisonScores, QualityScores, SampleSet
-from .caveats import caveats
+from .caveats import Caveat, caveats
 from .conventions import ISO, Convention
 from .edc import DiscardOrder, discard_order
 from .error_rates import det, threshold_at_fmr, verification_accuracy
@@ -61,7 +62,8 @@ def evaluate_test_bed(
     """Curves, areas with intervals and paired differences of all scores on one set of comparisons.
 
     A fixed threshold is found once, on all comparisons, and held in the bootstrap: the intervals tell what
-    other subjects would change at the threshold in use, not what another threshold would.
+    other subjects would change at the threshold in use, not what another threshold would. Where the data
+    are too few for intervals there are none, and a caveat.
 
     Args:
         benchmark: Name of the benchmark.
@@ -71,19 +73,10 @@ def evaluate_test_bed(
         settings: How to evaluate.
 
     Raises:
-        DataError: If scores are missing for a compared sample, comparisons of a kind are absent, or the data
-            are too few for an interval.
+        DataError: If scores are missing for a compared sample, or comparisons of a kind are absent.
     """
     orders = _orders(comparisons, scored, settings)
-    drawn = None
-    if settings.replicates:
-        drawn = bootstrap(
-            orders,
-            samples,
-            measures=settings.measures,
-            replicates=settings.replicates,
-            rng=np.random.default_rng(settings.seed),
-        )
+    drawn, too_few = _drawn(orders, samples, settings)
     contrasts = _contrasts(scored)
     pairs = comparisons.pairs
     compared = pairs.sample_ids[np.unique(np.concatenate([pairs.first, pairs.second]))]
@@ -96,7 +89,7 @@ def evaluate_test_bed(
         n_non_mated=len(comparisons.non_mated),
         fmr=settings.fmr,
         evaluations=tuple(
-            _evaluation(item, order, comparisons, drawn, settings)
+            _evaluation(item, order, comparisons, drawn, too_few, settings)
             for item, order in zip(scored, orders, strict=True)
         ),
         differences=drawn.differences(settings.measures[0], contrasts) if drawn and contrasts else (),
@@ -142,18 +135,34 @@ def _orders(
     ]
 
 
+def _drawn(
+    orders: Sequence[DiscardOrder], samples: SampleSet, settings: EvaluationSettings
+) -> tuple[Bootstrap | None, tuple[Caveat, ...]]:
+    """The replicates, or None where none are wanted or, as a caveat then says, the data are too few."""
+    if not settings.replicates:
+        return None, ()
+    rng = np.random.default_rng(settings.seed)
+    try:
+        return bootstrap(
+            orders, samples, measures=settings.measures, replicates=settings.replicates, rng=rng
+        ), ()
+    except TooFewError as error:
+        return None, (Caveat("no_intervals", str(error)),)
+
+
 def _evaluation(
     item: Scored,
     order: DiscardOrder,
     comparisons: ComparisonScores,
     drawn: Bootstrap | None,
+    too_few: tuple[Caveat, ...],
     settings: EvaluationSettings,
 ) -> Evaluation:
     curve = order.curve()
     intervals = (
         {measure: drawn.interval(item.name, measure) for measure in settings.measures} if drawn else {}
     )
-    warnings = caveats(curve, comparisons, fmr=settings.fmr)
+    warnings = (*caveats(curve, comparisons, fmr=settings.fmr), *too_few)
     return Evaluation(item.method, item.variant, curve, intervals, warnings)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError, SettingsError
+from ..core.errors import SettingsError, TooFewError
 from .edc import EdcCurve
 
 AreaKind = Literal["raw", "mean", "normalised", "excess"]
@@ -60,10 +60,10 @@ class Measure:
             )
 
     def of(self, curve: EdcCurve) -> float:
-        """The number itself; a DataError where it is undefined, see `Areas`."""
+        """The number itself; a TooFewError where it is undefined, see `Areas`."""
         value = getattr(areas(curve, limit=self.limit), self.kind)
         if value is None:
-            raise DataError(
+            raise TooFewError(
                 f"the {self.kind} area of {curve.method} is undefined: {curve.n_errors[0]} errors at zero "
                 f"discard, convention {curve.convention.name}"
             )

@@ -135,20 +135,21 @@ def _summary(report: Report) -> dict[str, Any]:
     """The first measure of every method and variant across all benchmarks."""
     measure = report.measures[0]
     scale, digits = PRINTED[measure.kind]
-    keys = list(
-        dict.fromkeys((one.method, one.variant) for bed in report.test_beds for one in bed.evaluations)
-    )
-    columns = []
-    for bed in report.test_beds:
-        found = [bed.find(*key) for key in keys]
-        values = [None if one is None else one.value(measure) for one in found]
-        columns.append([None if value is None else value * scale for value in values])
+    areas = report.areas()
+    keys = list(areas)
+    columns = [
+        [None if value is None else value * scale for value in column]
+        for column in zip(*areas.values(), strict=True)
+    ]
     bests = [best_of(column, digits=digits) for column in columns]
+    stability = report.stability()
+    ranks = {} if stability is None else dict(zip(stability[0], stability[1].mean_ranks, strict=True))
     rows = [
         {
             "method": method,
             "variant": variant,
             "first": row == 0 or keys[row - 1][0] != method,
+            "rank": f"{ranks[method, variant]:.1f}" if (method, variant) in ranks else "–",
             "cells": [
                 {"text": "–" if column[row] is None else f"{column[row]:.{digits}f}", "best": bool(best[row])}
                 for column, best in zip(columns, bests, strict=True)
@@ -156,7 +157,12 @@ def _summary(report: Report) -> dict[str, Any]:
         }
         for row, (method, variant) in enumerate(keys)
     ]
-    return {"heading": _heading(measure), "beds": report.test_beds, "rows": rows}
+    return {
+        "heading": _heading(measure),
+        "beds": report.test_beds,
+        "rows": rows,
+        "stability": stability and stability[1],
+    }
 
 
 def _shift(shift: LabelShift, key: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.arrays import first_few
-from ..core.errors import DataError, SettingsError
+from ..core.errors import DataError, SettingsError, TooFewError
 from ..core.types import SampleSet
 from .edc import DiscardOrder
 from .pauc import Measure
@@ -146,8 +146,9 @@ def bootstrap(
         rng: Source of the draws.
 
     Raises:
-        DataError: If the orders are over different comparisons, two share a name, the pairs contradict
-            the subjects, or more than half of the draws leave an area undefined.
+        DataError: If the orders are over different comparisons, two share a name, or the pairs contradict
+            the subjects.
+        TooFewError: If an area is undefined on the data as they are, or on more than half of the draws.
         SettingsError: If there is no order, measure or replicate to compute.
     """
     if not orders or not measures or replicates < 1:
@@ -168,7 +169,7 @@ def bootstrap(
         except DataError:
             undefined += 1
     if undefined > replicates / 2:
-        raise DataError(
+        raise TooFewError(
             f"{undefined} of {replicates} draws of {subjects.count} subjects leave an area undefined: "
             "too few subjects or errors for an interval"
         )

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..core.arrays import first_few
 from ..core.errors import DataError
 from ..core.types import Failure
-from .agreement import Agreement
+from .agreement import Agreement, RankStability, rank_stability
 from .caveats import Caveat
 from .contact_sheet import ContactSheet
 from .edc import EdcCurve
@@ -169,6 +171,30 @@ class Report:
         if not self.test_beds or not self.measures:
             raise DataError("a report needs at least one test bed and one measure")
 
+    def areas(self) -> dict[tuple[str, str], tuple[float | None, ...]]:
+        """The first measure of each method and variant on every test bed, None where there is none."""
+        names = dict.fromkeys((one.method, one.variant) for bed in self.test_beds for one in bed.evaluations)
+        found = {name: [bed.find(*name) for bed in self.test_beds] for name in names}
+        return {
+            name: tuple(None if one is None else one.value(self.measures[0]) for one in row)
+            for name, row in found.items()
+        }
+
+    def stability(self) -> tuple[tuple[tuple[str, str], ...], RankStability] | None:
+        """Method and variant of what has an area on every test bed, and how alike the test beds rank them.
+
+        None where there are fewer than two of either, or all areas are equal.
+        """
+        whole = {
+            name: values
+            for name, row in self.areas().items()
+            if len(values := [value for value in row if value is not None]) == len(row)
+        }
+        try:
+            return tuple(whole), rank_stability(np.array(list(whole.values())).T)
+        except DataError:
+            return None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON: everything but the pictures."""
         return {
@@ -177,10 +203,22 @@ class Report:
             "measures": [{"kind": measure.kind, "limit": measure.limit} for measure in self.measures],
             "test_beds": [bed.to_dict() for bed in self.test_beds],
             "label_shifts": [shift.to_dict() for shift in self.shifts],
+            "stability": self._stability(),
             "agreements": [one.to_dict() for one in self.agreements],
             "verifications": [one.to_dict() for one in self.verifications],
             "failures": [vars(failure) for failure in self.failures],
         }
+
+    def _stability(self) -> dict[str, Any] | None:
+        found = self.stability()
+        if found is None:
+            return None
+        names, stability = found
+        ranks = [
+            {"method": method, "variant": variant, "mean_rank": rank}
+            for (method, variant), rank in zip(names, stability.mean_ranks, strict=True)
+        ]
+        return {"kendall_w": stability.kendall_w, "mean_spearman": stability.mean_spearman, "ranks": ranks}
 
 
 def _plain(value: object) -> object:
