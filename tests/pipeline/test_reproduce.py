@@ -17,6 +17,7 @@ from fiqa.io.store import read_scores
 from fiqa.models import weights
 from fiqa.pipeline.evaluate import Evaluate
 from fiqa.pipeline.label import Label
+from fiqa.pipeline.optimize import Optimize
 from fiqa.pipeline.reproduce import open_study
 from fiqa.pipeline.reproduce_stages import Plan, expand
 from fiqa.pipeline.reproduce_tables import read_published, write_tables
@@ -119,6 +120,21 @@ def test_official_weights_take_the_place_of_own_training(tmp_path: Path, at_hand
     assert (rows.replicates, rows.pairs) == (0, (f"xqlfw:{root}/data/xqlfw/xqlfw_pairs.txt",))
 
 
+def test_pairs_may_be_ranked_by_more_recognisers(tmp_path: Path, at_hand: set[str]) -> None:
+    study, root = open_study("iwbf2023", tmp_path / "out"), small(tmp_path)
+    plan = expand(study, root, Path("out"))
+    assert plan.labels == ("published", "recommended", "consensus")
+    ranked = output_of(plan, Optimize)["out/train/cfp/labels/magface-consensus.parquet"]
+    assert (ranked.preset, ranked.unlabelled) == ("recommended", "skip")
+    assert ranked.embeddings == (Path("out/train/cfp/arcface_mbf"), Path("out/train/cfp/sface"))
+    assert output_of(plan, Train)["out/train/cfp/models/faceqan-consensus"].epochs == 30
+    at_hand.remove("sface")
+    plan = expand(study, root, Path("out"))
+    assert plan.labels == ("published", "recommended")
+    assert "consensus labels: no recogniser sface" in plan.left_out
+    assert not any("consensus" in str(stage.output) for stage in plan.stages)
+
+
 def test_nothing_to_run_is_an_error(tmp_path: Path, at_hand: set[str]) -> None:
     study = open_study("iwbf2023", tmp_path / "out")
     with pytest.raises(DataError, match="needs a benchmark and a training set for it; left out: recogniser"):
@@ -151,7 +167,7 @@ def test_nothing_to_run_is_an_error(tmp_path: Path, at_hand: set[str]) -> None:
         ("[method.magface]", "[method.mag]", "no method is named 'mag'"),
         ('labels = "random_labels"', "", "method.random needs a scorer or labels"),
         ('face = "central"', 'face = "middle"', "face must be one of largest, central, all"),
-        ("subjects = 100", 'subjects = "100"', "subjects must be int"),
+        ("subjects = 60", 'subjects = "60"', "subjects must be int"),
         ("[training]", "[training]\nlayer = 1", "stage train has no setting 'layer'; it has layers"),
         ('preset = "recommended"', 'presets = "x"', "stage optimize has no setting 'presets'"),
         ("replicates = 1000", "replicate = 1", "stage evaluate has no setting 'replicate'"),
@@ -347,13 +363,14 @@ training = { loss = "smooth_l1", epochs = 1, batch_size = 8, validation_fraction
 title = "MagFace"
 scorer = "magface"
 subjects = 2
+images = 9
 folds = { other = 1 }
 [method.random]
 title = "random"
 labels = "random_labels"
 control = true
 [labels.recommended]
-preset = "recommended"
+optimize = { preset = "recommended" }
 [training]
 epochs = 6
 learning_rate = 1e-4

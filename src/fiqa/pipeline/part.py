@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..core.errors import SettingsError
+from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
 from ..core.types import SampleSet
 from ..io.atomic import HEADER, atomic
@@ -20,7 +21,9 @@ from .settings import Stage, setting
 
 @dataclass(frozen=True, kw_only=True)
 class Part(Stage):
-    """List the crops of the first subjects, or those that the first folds of a pair list compare.
+    """List some crops of the first subjects, or those that the first folds of a pair list compare.
+
+    Subjects with fewer than --images crops are passed over: their labels could not be optimised.
 
     Writes crops.csv, a list that `fiqa score --aligned` reads, and with folds pairs.csv.
     """
@@ -28,6 +31,7 @@ class Part(Stage):
     name: ClassVar[str] = "part"
     crops: Path = setting(help="Folder written by `fiqa crop`.", argument=True)
     subjects: int = setting(0, help="Subjects to take.")
+    images: int = setting(0, help="Crops to take of each, the first ones.")
     pairs: str = setting("", help="KIND:PATH of a pair list with folds, in the place of subjects.")
     folds: int = setting(0, help="Folds to take.")
 
@@ -35,7 +39,7 @@ class Part(Stage):
         """Write the lists."""
         folder = CropFolder.open(self.crops)
         samples = folder.samples
-        chosen = samples.subject_codes() < self.subjects
+        chosen = _first(samples, subjects=self.subjects, images=self.images)
         with atomic(self.output) as partial:
             partial.mkdir()
             if self.pairs:
@@ -53,3 +57,17 @@ class Part(Stage):
             )
             write_json(partial / HEADER, {"provenance": self.provenance("part").to_json()})
         progress(int(chosen.sum()), int(chosen.sum()))
+
+
+def _first(samples: SampleSet, *, subjects: int, images: int) -> NDArray[np.bool_]:
+    """Which samples are the first so many of the first so many subjects that have as many."""
+    codes = samples.subject_codes()
+    rich = np.flatnonzero(np.bincount(codes) >= images)[:subjects]
+    if len(rich) < subjects:
+        raise DataError(f"{len(rich)} subjects have {images} crops or more, not {subjects}")
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], codes[order])
+    place = np.empty(len(codes), dtype=np.intp)
+    place[order] = np.arange(len(codes)) - starts
+    chosen: NDArray[np.bool_] = np.isin(codes, rich) & (place < images)
+    return chosen

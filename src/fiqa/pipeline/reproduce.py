@@ -76,7 +76,9 @@ class Method:
         scorer: Method that scores crops by the quality recogniser.
         labels: Source of labels.
         training: Settings of `fiqa train`; without any there is no raw score.
+        regressor: Settings of its regressors that differ from those of the study.
         subjects: Subjects of the training set that `scorer` scores; 0 is all.
+        images: Crops of each of them, the first ones; subjects with fewer are passed over.
         folds: Folds of each benchmark that `scorer` scores, on others none; empty is all of all.
         not_on: Benchmarks that must not judge it.
         control: Whether it is there to be compared with, and no cell of the summary.
@@ -87,10 +89,25 @@ class Method:
     scorer: str = ""
     labels: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    regressor: dict[str, Any] = field(default_factory=dict)
     subjects: int = 0
+    images: int = 0
     folds: dict[str, int] = field(default_factory=dict)
     not_on: tuple[str, ...] = ()
     control: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """A way to optimise base labels.
+
+    Attributes:
+        optimize: Settings of `fiqa optimize`.
+        also: Recognisers that rank the pairs beside the quality recogniser.
+    """
+
+    optimize: dict[str, Any]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +119,14 @@ class Study:
     training_set: dict[str, TrainingSet]
     benchmark: dict[str, Benchmark]
     method: dict[str, Method]
-    labels: dict[str, dict[str, Any]]
+    labels: dict[str, Labels]
     training: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     oracle: str = "pcnet"
 
     def __post_init__(self) -> None:
-        for name in (*self.quality_recognisers, *self.cross_recognisers):
+        also = [name for one in self.labels.values() for name in one.also]
+        for name in (*self.quality_recognisers, *self.cross_recognisers, *also):
             RECOGNISERS.get(name)
         for source in (self.oracle, *(one.labels for one in self.method.values() if one.labels)):
             load_label_source(source)

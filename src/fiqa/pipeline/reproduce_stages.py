@@ -36,12 +36,14 @@ class Plan:
         left_out: One line for each thing that is not at hand.
         recognisers: What compares; the first also gives labels and is trained.
         trained_on: Training set of each benchmark.
+        labels: Ways to optimise labels.
     """
 
     stages: tuple[Stage, ...]
     left_out: tuple[str, ...]
     recognisers: tuple[str, ...]
     trained_on: Mapping[str, str]
+    labels: tuple[str, ...]
 
 
 def expand(study: Study, root: Path, output: Path) -> Plan:
@@ -60,7 +62,7 @@ def expand(study: Study, root: Path, output: Path) -> Plan:
     """
     if (root / "models").is_dir():
         os.environ[FOLDER_VARIABLE] = str(root / "models")
-    left_out = tuple(_left_out(study, root))
+    left_out = tuple((*_left_out_models(study, root), *_left_out_images(study, root)))
     quality = [name for name in study.quality_recognisers if is_at_hand(name)]
     trained_on = {
         name: training_set
@@ -74,10 +76,10 @@ def expand(study: Study, root: Path, output: Path) -> Plan:
     writer = _Writer(study, root, output, recognisers)
     for name, training_set in trained_on.items():
         writer.test(name, training_set)
-    return Plan(tuple(writer.stages.values()), left_out, recognisers, trained_on)
+    return Plan(tuple(writer.stages.values()), left_out, recognisers, trained_on, writer.variants)
 
 
-def _left_out(study: Study, root: Path) -> Iterator[str]:
+def _left_out_models(study: Study, root: Path) -> Iterator[str]:
     for name in (*study.quality_recognisers, *study.cross_recognisers):
         if not is_at_hand(name):
             yield f"recogniser {name}: no {RECOGNISERS.get(name).filename}"
@@ -85,6 +87,12 @@ def _left_out(study: Study, root: Path) -> Iterator[str]:
         if method.official and not (root / method.official).is_file():
             instead = f"scores by {method.scorer}" if method.scorer else "own labels and training"
             yield f"official weights of {name}: no {method.official}, {instead} instead"
+    for name, labels in study.labels.items():
+        if missing := [other for other in labels.also if not is_at_hand(other)]:
+            yield f"{name} labels: no recogniser {', '.join(missing)}"
+
+
+def _left_out_images(study: Study, root: Path) -> Iterator[str]:
     for kind, table in (("training set", study.training_set), ("benchmark", study.benchmark)):
         for name, item in table.items():
             if absent := _absent(item, root):
@@ -132,6 +140,11 @@ class _Writer:
     recognisers: tuple[str, ...]
     stages: dict[Path, Stage] = field(default_factory=dict)
 
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Labels whose recognisers are at hand."""
+        return tuple(name for name, one in self.study.labels.items() if all(map(is_at_hand, one.also)))
+
     def add(self, stage: Stage) -> Path:
         self.stages.setdefault(stage.output, stage)
         return stage.output
@@ -170,18 +183,18 @@ class _Writer:
     def labels(self, train: _Faces, name: str, variant: str) -> Path:
         """Labels of a training set by a method, as they are or optimised."""
         method, output = self.study.method[name], train.place / "labels" / f"{name}-{variant}.parquet"
-        embeddings = self.embeddings(train, self.recognisers[0])
         if variant != BASE:
-            base = self.labels(train, name, BASE)
-            files = {"scores": base, "embeddings": embeddings, "output": output}
-            return self.add(
-                Optimize.from_mapping({"unlabelled": "skip", **self.study.labels[variant], **files})
-            )
+            how = self.study.labels[variant]
+            seen_by = [self.embeddings(train, one) for one in (self.recognisers[0], *how.also)]
+            files = {"scores": self.labels(train, name, BASE), "embeddings": seen_by, "output": output}
+            return self.add(Optimize.from_mapping({"unlabelled": "skip", **how.optimize, **files}))
         if not method.scorer and not self.official(method):
+            embeddings = self.embeddings(train, self.recognisers[0])
             return self.add(Label(embeddings=embeddings, method=method.labels, output=output))
         crops = self.crops(train, self.recognisers[0])
         if method.subjects and not self.official(method):
-            part = Part(crops=crops, subjects=method.subjects, output=train.place / f"part-{name}")
+            place = train.place / f"part-{name}"
+            part = Part(crops=crops, subjects=method.subjects, images=method.images, output=place)
             crops = self.add(part) / "crops.csv"
         return self.scores(name, crops, output)
 
@@ -212,9 +225,10 @@ class _Writer:
     def learnt(self, test: _Faces, train: _Faces, name: str) -> list[str]:
         """Rows of the regressors on each kind of labels of a method."""
         rows = []
-        for variant in (BASE, *self.study.labels):
+        settings = {**self.study.training, **self.study.method[name].regressor}
+        for variant in (BASE, *self.variants):
             labels = self.labels(train, name, variant)
-            model = self.trained(train, f"{name}-{variant}", self.study.training, labels)
+            model = self.trained(train, f"{name}-{variant}", settings, labels)
             rows.append(f"{name}:{on_labels(variant)}={self.applied(test, model)}")
         return rows
 
@@ -261,7 +275,7 @@ class _Writer:
 
     def pictures(self, test: _Faces, train: _Faces) -> dict[str, Any]:
         """What contact sheets and label shifts of a report are made from."""
-        last = list(self.study.labels)[-1:]
+        last = self.variants[-1:]
         names = [name for name, method in self.study.method.items() if last and not method.control]
         return {
             "crops": self.crops(test, self.recognisers[0]),

@@ -95,7 +95,7 @@ def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
             if group:
                 _write_table(folder / title, group, study)
         judged = [cell for cell in cells if not study.method[cell.method].control]
-        rows = [*summary_rows(judged, study), *_published_summary(published)]
+        rows = [*summary_rows(judged, plan.labels), *_published_summary(published)]
         (folder / "summary.csv").write_text(_csv(rows), encoding="utf-8")
         (folder / "summary.md").write_text(_summary(rows, judged, ceiling, plan), encoding="utf-8")
         write_json(folder / HEADER, {"study": name, **asdict(study), "recognisers": plan.recognisers})
@@ -144,10 +144,10 @@ def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tu
             )
 
 
-def summary_rows(cells: Sequence[Cell], study: Study) -> list[dict[str, Any]]:
+def summary_rows(cells: Sequence[Cell], labels: Sequence[str]) -> list[dict[str, Any]]:
     """How many cells get better, and by how much, when the labels change: over all cells and by benchmark."""
     contrasts = [("fine-tuning alone", on_labels(BASE), RAW)]
-    for variant in study.labels:
+    for variant in labels:
         contrasts.append((f"{variant} labels against base labels", on_labels(variant), on_labels(BASE)))
         contrasts.append((f"{variant} labels against raw score", on_labels(variant), RAW))
     measures: tuple[Literal["auc", "pauc"], ...] = ("auc", "pauc")
