@@ -62,7 +62,7 @@ def expand(study: Study, root: Path, output: Path) -> Plan:
     """
     if (root / "models").is_dir():
         os.environ[FOLDER_VARIABLE] = str(root / "models")
-    left_out = tuple((*_left_out_models(study, root), *_left_out_images(study, root)))
+    left_out = (*_left_out_models(study, root), *_left_out_images(study, root))
     quality = [name for name in study.quality_recognisers if is_at_hand(name)]
     trained_on = {
         name: training_set
