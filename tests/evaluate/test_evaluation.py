@@ -80,6 +80,11 @@ def test_intervals_and_differences_between_variants(scene) -> None:
     compared = [(one.method, one.baseline) for one in bed.differences]
     base, optimised, raw = (f"norm · {variant}" for variant in (ON_BASE, ON_OPTIMISED, RAW))
     assert compared == [(base, raw), (optimised, raw), (optimised, base)]
+    samples, comparisons, (*rows, other) = scene
+    twice = Scored("norm", "optimised twice", other.scores)
+    bed = evaluate((samples, comparisons, [*rows, twice]))
+    last = [one.baseline for one in bed.differences if one.method == twice.name]
+    assert sorted(last) == sorted([raw, base, optimised])
 
 
 def test_the_seed_decides_the_intervals(scene) -> None:

@@ -16,7 +16,7 @@ from .edc import DiscardOrder, discard_order
 from .error_rates import det, threshold_at_fmr, verification_accuracy
 from .pauc import Measure
 from .resample import Bootstrap, bootstrap
-from .results import Evaluation, TestBed
+from .results import ON_BASE, Evaluation, TestBed
 
 
 class Scored(NamedTuple):
@@ -167,10 +167,13 @@ def _evaluation(
 
 
 def _contrasts(scored: Sequence[Scored]) -> list[tuple[str, str]]:
-    """Each variant of a method against its first one and against the one before it, each pair once."""
+    """Each variant of a method against its first one, `ON_BASE`, and the one before it, each pair once."""
     found: dict[tuple[str, str], None] = {}
     for method in dict.fromkeys(item.method for item in scored):
-        names = [item.name for item in scored if item.method == method]
-        for place in range(1, len(names)):
-            found |= {(names[place], names[earlier]): None for earlier in (0, place - 1)}
+        rows = [item for item in scored if item.method == method]
+        base = next((place for place, item in enumerate(rows) if item.variant == ON_BASE), 0)
+        for place in range(1, len(rows)):
+            for earlier in sorted({0, base, place - 1}):
+                if earlier < place:
+                    found[rows[place].name, rows[earlier].name] = None
     return list(found)
