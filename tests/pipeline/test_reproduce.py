@@ -230,6 +230,16 @@ def results(stage: Evaluate, areas: dict[tuple[str, str], float]) -> None:
             "benchmark": spec.partition(":")[0],
             "recogniser": folder.name,
             "n_mated": 40,
+            "differences": [
+                {
+                    "method": f"magface · {after}",
+                    "baseline": f"magface · {before}",
+                    "change": {"estimate": change, "low": change - 0.1, "high": change + 0.1},
+                    "p_holm": p,
+                }
+                for after, before, change, p in DIFFERENCES
+                if stage.replicates
+            ],
             "evaluations": [
                 {
                     "method": method,
@@ -254,6 +264,11 @@ def results(stage: Evaluate, areas: dict[tuple[str, str], float]) -> None:
     (stage.output / "results.json").write_text(json.dumps({"test_beds": beds}))
 
 
+DIFFERENCES = (
+    (ROWS[1], ROWS[0], -0.13333333, 0.01),
+    (ROWS[2], ROWS[1], 0.06666667, 0.04),
+    (ROWS[3], ROWS[1], -0.13333333, 0.06),
+)
 AREAS = {
     **dict(zip([("magface", row) for row in ROWS], (0.10, 0.08, 0.09, 0.06), strict=True)),
     ("oracle", ROWS[0]): 0.075,
@@ -317,7 +332,7 @@ def test_tables_with_the_published_recognisers(tables: Path) -> None:
 
 @pytest.mark.parametrize("tables", [()], indirect=True)
 def test_summary_counts_cells_and_leaves_the_control_out(tables: Path) -> None:
-    rows = {(row["change"], row["area"], row["benchmark"]): row for row in read(tables / "summary.csv")}
+    rows = {(row["change"], row["area"], row["where"]): row for row in read(tables / "summary.csv")}
 
     def counts(*key: str) -> tuple[int, int, int, float]:
         row = rows[key]  # type: ignore[index]
@@ -329,6 +344,18 @@ def test_summary_counts_cells_and_leaves_the_control_out(tables: Path) -> None:
     assert counts("published labels against base labels", "auc", "all") == (48, 0, 8, 2.08)
     assert counts("recommended labels against base labels", "pauc", "lfw") == (12, 2, 0, -4.17)
     assert counts("recommended labels against raw score", "auc", "all") == (40, 8, 0, -8.0)
+    sure = {key: (row["better_beyond_chance"], row["worse_beyond_chance"]) for key, row in rows.items()}
+    assert sure["fine-tuning alone", "pauc", "all"] == ("8", "0")
+    assert sure["published labels against base labels", "pauc", "by sface"] == ("0", "4")
+    assert sure["recommended labels against base labels", "pauc", "all"] == ("0", "0")
+    assert sure["fine-tuning alone", "auc", "all"] == ("", "")
+    differences = read(tables / "differences.csv")
+    assert len(differences) == 3 * 8
+    assert (differences[1]["after"], differences[1]["before"], differences[1]["change"]) == (
+        ROWS[2],
+        ROWS[1],
+        "0.06667",
+    )
     name = "as published: published labels against raw score"
     assert counts(name, "auc", "all")[:3] == (87, 65, 19)
     assert counts(name, "auc", "XQLFW")[:3] == (15, 15, 0)
@@ -336,6 +363,7 @@ def test_summary_counts_cells_and_leaves_the_control_out(tables: Path) -> None:
     assert text.startswith(
         "Quality recogniser arcface_mbf; trained on: cfp for lfw, lfw for cfp-fp, cfp for deg"
     )
+    assert "Kendall's W 1.00" in text
     assert "- left out: benchmark calfw: no data/calfw/images" in text
     assert "| lfw | arcface_mbf | 0.400 | 0.500 | 0.400 |" in text
 

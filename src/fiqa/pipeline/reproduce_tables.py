@@ -10,6 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from ..evaluate.agreement import rank_stability
 from ..evaluate.results import RAW
 from ..evaluate.tables import Grid
 from ..io.atomic import HEADER, atomic
@@ -20,6 +23,7 @@ from .reproduce_stages import AUC, BASE, ORACLE, PAUC, Plan, on_labels
 Published = Mapping[tuple[str, str, str, str], float]
 """Published AUC by recogniser, title of the method, row and column."""
 BOUND = "bound"
+ALL = "all"
 _LIMIT = 0.3
 _PUBLISHED_ROWS = {"Baseline": RAW, "Optimized": on_labels("published")}
 _TITLES = {
@@ -60,7 +64,7 @@ class Cell:
 
 
 def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
-    """Write the folder ``tables``: same-model, cross-model, limited, ceiling, summary.
+    """Write the folder ``tables``: same-model, cross-model, limited, differences, summary.
 
     Args:
         name: Of the published study.
@@ -75,10 +79,12 @@ def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
     cells: list[Cell] = []
     limited: list[Cell] = []
     ceiling: list[Cell] = []
+    differences: list[dict[str, Any]] = []
     for benchmark in plan.trained_on:
         folder, protocol = output / "reports" / benchmark, study.benchmark[benchmark].published
         for cell, is_list in read_cells(folder / PAUC, folder / AUC, benchmark):
             cells.append(_beside(cell, study, plan, published, protocol if is_list else ""))
+        differences += read_differences(folder / PAUC, benchmark)
         for key in study.method:
             own, theirs = (folder / f"part-{key}-{convention}" for convention in (PAUC, AUC))
             found = read_cells(own, theirs, benchmark) if own in written else ()
@@ -95,7 +101,9 @@ def write_tables(name: str, study: Study, plan: Plan, output: Path) -> Path:
             if group:
                 _write_table(folder / title, group, study)
         judged = [cell for cell in cells if not study.method[cell.method].control]
-        rows = [*summary_rows(judged, plan.labels), *_published_summary(published)]
+        rows = [*summary_rows(judged, plan.labels, differences), *_published_summary(published)]
+        if differences:
+            (folder / "differences.csv").write_text(_csv(differences), encoding="utf-8")
         (folder / "summary.csv").write_text(_csv(rows), encoding="utf-8")
         (folder / "summary.md").write_text(_summary(rows, judged, ceiling, plan), encoding="utf-8")
         write_json(folder / HEADER, {"study": name, **asdict(study), "recognisers": plan.recognisers})
@@ -123,7 +131,7 @@ def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tu
     beds = read_json(own / "results.json")["test_beds"]
     others = beds if published is None else read_json(published / "results.json")["test_beds"]
     for bed, other in zip(beds, others, strict=True):
-        is_list = bed["benchmark"] != "all"
+        is_list = bed["benchmark"] != ALL
         for one, two in zip(bed["evaluations"], other["evaluations"], strict=True):
             area = next(item for item in one["areas"] if item["limit"] == _LIMIT)
             start = one["curve"]["fnmr0"]
@@ -133,7 +141,7 @@ def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tu
                     method=one["method"],
                     labels=one["variant"],
                     recogniser=bed["recogniser"],
-                    benchmark=benchmark if is_list else f"{benchmark}, all pairs",
+                    benchmark=_named(bed, benchmark),
                     n_mated=bed["n_mated"],
                     fnmr=start,
                     auc=None if whole is None else whole * 1e3,
@@ -144,8 +152,37 @@ def read_cells(own: Path, published: Path | None, benchmark: str) -> Iterator[tu
             )
 
 
-def summary_rows(cells: Sequence[Cell], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """How many cells get better, and by how much, when the labels change: over all cells and by benchmark."""
+def _named(bed: Mapping[str, Any], benchmark: str) -> str:
+    return f"{benchmark}, all pairs" if bed["benchmark"] == ALL else benchmark
+
+
+def read_differences(report: Path, benchmark: str) -> Iterator[dict[str, Any]]:
+    """Paired differences of normalised pAUC that `fiqa evaluate` wrote; negative = `after` is better."""
+    for bed in read_json(report / "results.json")["test_beds"]:
+        for one in bed["differences"]:
+            (method, _, after), (_, _, before) = (one[end].partition(" · ") for end in ("method", "baseline"))
+            change = {
+                "change": one["change"]["estimate"],
+                **{end: one["change"][end] for end in ("low", "high")},
+            }
+            yield {
+                "method": method,
+                "after": after,
+                "before": before,
+                "recogniser": bed["recogniser"],
+                "benchmark": _named(bed, benchmark),
+                **{name: round(value, 5) for name, value in {**change, "p_holm": one["p_holm"]}.items()},
+            }
+
+
+def summary_rows(
+    cells: Sequence[Cell], labels: Sequence[str], differences: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """How many cells get better, and by how much, when the labels change.
+
+    Over all cells, by benchmark and by recogniser; beyond chance is a paired difference with p below 0.05
+    after Holm's correction over its test bed.
+    """
     contrasts = [("fine-tuning alone", on_labels(BASE), RAW)]
     for variant in labels:
         contrasts.append((f"{variant} labels against base labels", on_labels(variant), on_labels(BASE)))
@@ -155,30 +192,51 @@ def summary_rows(cells: Sequence[Cell], labels: Sequence[str]) -> list[dict[str,
         row
         for name, after, before in contrasts
         for measure in measures
-        for row in _changes(name, cells, measure, after=after, before=before)
+        for row in _changes(
+            name,
+            cells,
+            measure,
+            after=after,
+            before=before,
+            differences=differences if measure == "pauc" else (),
+        )
     ]
 
 
 def _changes(
-    name: str, cells: Sequence[Cell], measure: Literal["auc", "pauc"], *, after: str, before: str
+    name: str,
+    cells: Sequence[Cell],
+    measure: Literal["auc", "pauc"],
+    *,
+    after: str,
+    before: str,
+    differences: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[dict[str, Any]]:
     """Rows of one contrast; cells of an area of 0 have no relative change and are left out."""
     found = {(c.method, c.recogniser, c.benchmark, c.labels): getattr(c, measure) for c in cells}
-    changes: dict[str, list[float]] = {}
+    sure = {
+        (one["method"], one["recogniser"], one["benchmark"]): one["change"]
+        for one in differences
+        if (one["after"], one["before"]) == (after, before) and one["p_holm"] < 0.05
+    }
+    changes: dict[str, list[tuple[float, float]]] = {}
     for (method, recogniser, benchmark, labels), new in found.items():
         old = found.get((method, recogniser, benchmark, before))
         if labels == after and new is not None and old:
-            for group in ("all", benchmark):
-                changes.setdefault(group, []).append(new / old - 1.0)
+            beyond = sure.get((method, recogniser, benchmark), 0.0)
+            for group in ("all", benchmark, f"by {recogniser}"):
+                changes.setdefault(group, []).append((new / old - 1.0, beyond))
     for group, values in changes.items():
         yield {
             "change": name,
             "area": measure,
-            "benchmark": group,
+            "where": group,
             "cells": len(values),
-            "better": sum(value < 0 for value in values),
-            "worse": sum(value > 0 for value in values),
-            "mean_change_percent": round(100 * sum(values) / len(values), 2),
+            "better": sum(value < 0 for value, _ in values),
+            "worse": sum(value > 0 for value, _ in values),
+            "mean_change_percent": round(100 * sum(value for value, _ in values) / len(values), 2),
+            "better_beyond_chance": sum(beyond < 0 for _, beyond in values) if differences else "",
+            "worse_beyond_chance": sum(beyond > 0 for _, beyond in values) if differences else "",
         }
 
 
@@ -254,7 +312,24 @@ def _summary(rows: list[dict[str, Any]], cells: Sequence[Cell], ceiling: Sequenc
         + ", ".join(f"{other} for {name}" for name, other in plan.trained_on.items()),
         *(f"- left out: {line}" for line in plan.left_out),
     ]
+    lines += ["", _stability(cells)]
     return "\n".join([*lines, "", _markdown(rows), f"The ceiling, {_TITLES['pauc']}:", "", _markdown(ends)])
+
+
+def _stability(cells: Sequence[Cell]) -> str:
+    """How alike the columns order the methods and labels that all of them have."""
+    table: dict[tuple[str, str], list[float | None]] = {}
+    for cell in cells:
+        table.setdefault((cell.method, cell.labels), []).append(cell.pauc)
+    most = max(map(len, table.values()))
+    whole = [row for row in table.values() if len(row) == most and None not in row]
+    if most < 2 or len(whole) < 2:
+        return "Too few columns or rows to tell how stable their order is."
+    found = rank_stability(np.array(whole, dtype=np.float64).T)
+    return (
+        f"The {most} columns order {len(whole)} rows by pAUC alike: Kendall's W {found.kendall_w:.2f} "
+        f"(0 = not at all, 1 = all the same), mean Spearman correlation {found.mean_spearman:.2f}."
+    )
 
 
 def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
