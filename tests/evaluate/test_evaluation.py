@@ -7,6 +7,7 @@ import pytest
 
 from fiqa.core.errors import DataError
 from fiqa.core.types import ComparisonScores
+from fiqa.evaluate.caveats import Caveat
 from fiqa.evaluate.conventions import PUBLISHED_2023
 from fiqa.evaluate.edc import edc
 from fiqa.evaluate.evaluation import EvaluationSettings, Scored, evaluate_test_bed
@@ -57,6 +58,15 @@ def test_no_error_at_zero_discard_leaves_intervals_out_and_says_so(scene) -> Non
         assert one.value(Measure("normalised", 0.3)) is None
         last = one.caveats[-1]
         assert (last.code, last.message[:19]) == ("no_intervals", "the normalised area")
+
+
+def test_what_is_known_of_all_scores_follows_their_own_caveats(scene) -> None:
+    samples, comparisons, scored = scene
+    known = (Caveat("training_overlap", "trained on 3 of them"),)
+    settings = replace(SETTINGS, replicates=0)
+    bed = evaluate_test_bed("x", comparisons, samples=samples, scored=scored, settings=settings, known=known)
+    plain = evaluate(scene, settings)
+    assert [one.caveats for one in bed.evaluations] == [(*one.caveats, *known) for one in plain.evaluations]
 
 
 def test_counts_describe_what_was_compared(scene) -> None:

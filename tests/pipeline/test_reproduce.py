@@ -99,6 +99,8 @@ def test_base_labels_and_raw_scores_of_each_kind_of_method(tmp_path: Path, at_ha
     assert "out/test/lfw/faceqan.parquet" not in scores  # no folds of it are asked for
     assert "out/test/lfw/faceqan-published.parquet" in scores
     assert "out/test/lfw/random.parquet" not in scores
+    report = output_of(plan, Evaluate)["out/reports/cfp-fp/iso"]
+    assert report.trained_on == (Path("out/train/lfw/crops-arcface/samples.parquet"),)
     assert models["out/train/cfp/models/random-recommended"].epochs == 2
 
 

@@ -58,6 +58,7 @@ def evaluate_test_bed(
     samples: SampleSet,
     scored: Sequence[Scored],
     settings: EvaluationSettings,
+    known: tuple[Caveat, ...] = (),
 ) -> TestBed:
     """Curves, areas with intervals and paired differences of all scores on one set of comparisons.
 
@@ -71,12 +72,14 @@ def evaluate_test_bed(
         samples: Subject of every compared sample.
         scored: Quality scores of every compared sample, one entry for each row of the table.
         settings: How to evaluate.
+        known: Caveats that hold for all scores.
 
     Raises:
         DataError: If scores are missing for a compared sample, or comparisons of a kind are absent.
     """
     orders = _orders(comparisons, scored, settings)
     drawn, too_few = _drawn(orders, samples, settings)
+    known += too_few
     contrasts = _contrasts(scored)
     pairs = comparisons.pairs
     compared = pairs.sample_ids[np.unique(np.concatenate([pairs.first, pairs.second]))]
@@ -89,7 +92,7 @@ def evaluate_test_bed(
         n_non_mated=len(comparisons.non_mated),
         fmr=settings.fmr,
         evaluations=tuple(
-            _evaluation(item, order, comparisons, drawn, too_few, settings)
+            _evaluation(item, order, comparisons, drawn, known, settings)
             for item, order in zip(scored, orders, strict=True)
         ),
         differences=drawn.differences(settings.measures[0], contrasts) if drawn and contrasts else (),
@@ -155,14 +158,14 @@ def _evaluation(
     order: DiscardOrder,
     comparisons: ComparisonScores,
     drawn: Bootstrap | None,
-    too_few: tuple[Caveat, ...],
+    known: tuple[Caveat, ...],
     settings: EvaluationSettings,
 ) -> Evaluation:
     curve = order.curve()
     intervals = (
         {measure: drawn.interval(item.name, measure) for measure in settings.measures} if drawn else {}
     )
-    warnings = (*caveats(curve, comparisons, fmr=settings.fmr), *too_few)
+    warnings = (*caveats(curve, comparisons, fmr=settings.fmr), *known)
     return Evaluation(item.method, item.variant, curve, intervals, warnings)
 
 

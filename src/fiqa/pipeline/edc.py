@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.protocols import Progress
 from ..core.types import ComparisonScores, QualityScores
-from ..io.store import read_comparisons, read_samples, read_scores, write_json
+from ..io.store import read_comparisons, read_scores, write_json
 from .scored import ScoredComparisons
 from .settings import setting
 
@@ -82,16 +82,13 @@ class Edc(ScoredComparisons):
     def _caveats(
         self, curve: EdcCurve, comparisons: ComparisonScores, quality: QualityScores
     ) -> tuple[Caveat, ...]:
-        from ..evaluate.caveats import caveats, training_overlap
+        from ..evaluate.caveats import caveats
+        from .evaluate import overlaps
 
         found = caveats(curve, comparisons, fmr=None if self.threshold is not None else self.fmr)
-        if self.trained_on:
-            tested = self.subjects(comparisons, quality).samples
-            for path in self.trained_on:
-                found += training_overlap(
-                    tested, read_samples(path), model=f"what was trained on {path.name}"
-                )
-        return found
+        if not self.trained_on:
+            return found
+        return found + overlaps(self.trained_on, self.subjects(comparisons, quality).samples)
 
     def _intervals(
         self, comparisons: ComparisonScores, quality: QualityScores, convention: Convention, found: Areas

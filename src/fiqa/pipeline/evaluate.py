@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import SettingsError
 from ..core.protocols import Progress
-from ..core.types import Failure, QualityScores
+from ..core.types import Failure, QualityScores, SampleSet
 from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
 from ..io.store import (
@@ -30,6 +30,7 @@ from ..io.tables import naming, write_table
 from .settings import Stage, setting
 
 if TYPE_CHECKING:
+    from ..evaluate.caveats import Caveat
     from ..evaluate.contact_sheet import ContactSheet
     from ..evaluate.evaluation import Scored
     from ..evaluate.label_shift import LabelShift
@@ -61,6 +62,9 @@ class Evaluate(Stage):
     non_mated: int = setting(1_000_000, help="Non-mated pairs to draw for `all`.")
     replicates: int = setting(1000, help="Bootstrap draws of subjects; 0 leaves intervals out.")
     seed: int = setting(0, help="Seed of pairs and bootstrap.")
+    trained_on: tuple[Path, ...] = setting(
+        (), help="Samples that quality models or recognisers were trained on; may be repeated."
+    )
     verification: tuple[Path, ...] = setting((), help="Written by `fiqa verify`; may be repeated.")
     crops: Path | None = setting(None, help="Crop folder of the scored images, for contact sheets.")
     base_labels: tuple[Path, ...] = setting((), help="Labels before optimisation; may be repeated.")
@@ -104,13 +108,15 @@ class Evaluate(Stage):
                     failed=failed,
                     absent=self.absent,
                 )
+                tested = benchmark.subjects(samples)
                 beds.append(
                     evaluate_test_bed(
                         benchmark.name,
                         compare(benchmark.embeddings(embeddings), benchmark.pairs),
-                        samples=benchmark.subjects(samples),
+                        samples=tested,
                         scored=[item._replace(scores=benchmark.quality(item.scores)) for item in scored],
                         settings=settings,
+                        known=overlaps(self.trained_on, tested),
                     )
                 )
         self._write(replace(self._report(beds, scored, list(failures)), verifications=verifications))
@@ -192,6 +198,17 @@ class Evaluate(Stage):
                 (folder / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
                 (folder / f"{name}.png").write_bytes(png(figure))
             write_json(folder / HEADER, {"provenance": self.provenance("report").to_json()})
+
+
+def overlaps(trained_on: Sequence[Path], tested: SampleSet) -> tuple[Caveat, ...]:
+    """Warnings about subjects that are tested and were trained on."""
+    from ..evaluate.caveats import training_overlap
+
+    return tuple(
+        caveat
+        for path in trained_on
+        for caveat in training_overlap(tested, read_samples(path), model=f"what was trained on {path.name}")
+    )
 
 
 def _read(item: str) -> Scored:

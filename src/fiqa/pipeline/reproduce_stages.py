@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError
+from ..io.store import SAMPLES
 from ..models.recognisers import RECOGNISERS
 from ..models.weights import FOLDER_VARIABLE, is_at_hand
 from .crop import Crop
@@ -253,7 +254,8 @@ class _Writer:
                 for convention in (PAUC, AUC):
                     rows = [f"{key}={few}", *learnt]
                     self.report(name, f"part-{key}-{convention}", convention, scores=rows, **listed)
-        what = {"scores": scores, "embeddings": embeddings, "pairs": pairs}
+        lesson = self.crops(train, self.recognisers[0]) / SAMPLES
+        what = {"scores": scores, "embeddings": embeddings, "pairs": pairs, "trained_on": lesson}
         self.report(name, PAUC, PAUC, **what, **self.pictures(test, train))
         self.report(name, AUC, AUC, **what)
         for recogniser, folder in zip(self.recognisers, embeddings, strict=True):
