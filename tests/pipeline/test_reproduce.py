@@ -62,8 +62,8 @@ def test_what_is_absent_is_left_out_and_said(tmp_path: Path, at_hand: set[str]) 
     said = "\n".join(plan.left_out)
     for line in (
         "recogniser arcface: no ms1mv3_arcface_r100_fp16/backbone.pth",
-        "official weights of magface: no models/magface_epoch_00025.pth, scores by magface instead",
-        "weights of sdd_fiqa: no models/SDD_FIQA_checkpoints_r50.pth, own labels and training instead",
+        "official weights of magface: no models/magface_epoch_00025.pth, labels by embedding_norm instead",
+        "weights of sdd_fiqa: no models/SDD_FIQA_checkpoints_r50.pth, labels by sdd_fiqa instead",
         "training set vggface2: no data/vggface2/train or data/vggface2 or data/vggface2/train.rec",
         "benchmark cplfw: no data/cplfw/images",
     ):
@@ -93,7 +93,9 @@ def test_base_labels_and_raw_scores_of_each_kind_of_method(tmp_path: Path, at_ha
         None,
         Path("out/train/lfw/arcface_mbf"),
     )
-    assert scores["out/test/lfw/magface.parquet"].recogniser == "arcface_mbf"
+    for name in ("out/train/cfp/labels/magface-base.parquet", "out/test/lfw/magface.parquet"):
+        assert (labels[name].method, labels[name].embeddings.name) == ("embedding_norm", "arcface_mbf")
+    assert scores["out/test/lfw/ser_fiq.parquet"].recogniser == "arcface_mbf"
     assert scores["out/train/cfp/labels/faceqan-base.parquet"].photos.name == "crops.csv"
     assert scores["out/test/degraded-lfw/faceqan.parquet"].aligned
     assert "out/test/lfw/faceqan.parquet" not in scores  # no folds of it are asked for

@@ -68,14 +68,15 @@ class Method:
     """A quality method, its base labels on a training set and its raw score on a benchmark.
 
     Both come from `official` weights where they are at hand, else from `scorer`, else the labels from
-    `labels` and the scores from a model trained as `training` says.
+    `labels` and the scores from a model trained as `training` says; without training from `labels` too, if it
+    needs no subjects.
 
     Attributes:
         title: Name in tables.
         official: Weights file below the root.
         scorer: Method that scores crops by the quality recogniser.
         labels: Source of labels.
-        training: Settings of `fiqa train`; without any there is no raw score.
+        training: Settings of `fiqa train`; where they are needed and absent, there is no raw score.
         regressor: Settings of its regressors that differ from those of the study.
         subjects: Subjects of the training set that `scorer` scores; 0 is all.
         images: Crops of each of them, the first ones; subjects with fewer are passed over.

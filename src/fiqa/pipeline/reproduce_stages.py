@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.errors import DataError
 from ..io.store import SAMPLES
+from ..methods import METHODS
 from ..models.recognisers import RECOGNISERS
 from ..models.weights import FOLDER_VARIABLE, is_at_hand
 from .crop import Crop
@@ -86,7 +87,7 @@ def _left_out_models(study: Study, root: Path) -> Iterator[str]:
             yield f"recogniser {name}: no {RECOGNISERS.get(name).filename}"
     for name, method in study.method.items():
         if method.official and not (root / method.official).is_file():
-            instead = f"scores by {method.scorer}" if method.scorer else "own labels and training"
+            instead = f"scores by {method.scorer}" if method.scorer else f"labels by {method.labels}"
             yield f"official weights of {name}: no {method.official}, {instead} instead"
     for name, labels in study.labels.items():
         if missing := [other for other in labels.also if not is_at_hand(other)]:
@@ -218,10 +219,16 @@ class _Writer:
         if self.official(method) or (method.scorer and not method.folds):
             photos = self.crops(test, self.recognisers[0])
             return self.scores(name, photos, test.place / f"{name}.parquet")
-        if method.scorer or not method.training:
+        if method.scorer:
             return None
-        model = self.trained(train, name, method.training, self.labels(train, name, BASE))
-        return self.applied(test, model)
+        if method.training:
+            model = self.trained(train, name, method.training, self.labels(train, name, BASE))
+            return self.applied(test, model)
+        row = METHODS.get(method.labels)
+        if not row.target or row.needs != "recogniser":
+            return None
+        embeddings = self.embeddings(test, self.recognisers[0])
+        return self.add(Label(embeddings=embeddings, method=row.name, output=test.place / f"{name}.parquet"))
 
     def learnt(self, test: _Faces, train: _Faces, name: str) -> list[str]:
         """Rows of the regressors on each kind of labels of a method."""
