@@ -19,7 +19,7 @@ from fiqa.models.regressor import Regressor
 from fiqa.train.batches import pixels
 from fiqa.train.data import Split
 from fiqa.train.groups import published_groups
-from fiqa.train.loop import Loop, TrainingData
+from fiqa.train.loop import Loop, TrainingData, batchnorm_statistics
 from fiqa.train.losses import LOSSES, LabelRegression
 from fiqa.train.settings import PRESETS, Loss, TrainSettings
 from networks import SPEC, brightness_task, tiny_recogniser
@@ -93,6 +93,13 @@ def test_averages_have_a_slow_twin_and_are_what_is_kept() -> None:
     run(loop, keep=lambda best: kept.append((best.step, state(loop))), progress=follow)
     assert len(kept) > 1
     assert not torch.equal(kept[-1][1]["head.weight"], raw[kept[-1][0] - 1]["head.weight"])
+
+
+def test_statistics_to_average_over_processes_are_those_of_all_batchnorm_layers() -> None:
+    regressor = loop_of().learner
+    names = {id(buffer): name for name, buffer in regressor.named_buffers()}
+    found = [names[id(values)].rpartition(".")[2] for values in batchnorm_statistics(regressor)]
+    assert found == ["running_mean", "running_var"] * 3
 
 
 @pytest.mark.parametrize(("patience", "lines"), [(0, 6), (1, 3), (2, 4), (9, 6)])

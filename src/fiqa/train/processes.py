@@ -21,7 +21,7 @@ from .settings import Device
 
 Value = TypeVar("Value")
 
-_PATIENCE = timedelta(days=1)
+_TIMEOUT = timedelta(days=1)
 """The first process computes features while the others wait; `torchrun` ends all of them if one fails."""
 
 
@@ -92,7 +92,7 @@ def joined(device: Device) -> Iterator[Processes]:
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=_TIMEOUT)
     processes = Processes(dist.get_rank(), dist.get_world_size())
     try:
         yield processes
