@@ -117,7 +117,7 @@ def test_ids_stay_inside_the_folder(tmp_path: Path, rng: np.random.Generator, na
 
 def test_other_folders_and_damage_are_named(written: tuple[Path, FaceCrops], tmp_path: Path) -> None:
     folder, _ = written
-    with pytest.raises(DataError, match=r"header\.json cannot be read"):
+    with pytest.raises(DataError, match=r"has no header\.json, so it holds no crops; .*: fiqa crop"):
         CropFolder.open(tmp_path)
     opened = CropFolder.open(folder)
     with pytest.raises(DataError, match="no rows were asked for"):
@@ -131,3 +131,10 @@ def test_other_folders_and_damage_are_named(written: tuple[Path, FaceCrops], tmp
     (folder / "header.json").write_text('{"recogniser": "sface"}')
     with pytest.raises(DataError, match=r"names no crop convention: .* holds no crops"):
         CropFolder.open(folder)
+
+
+def test_crops_of_another_convention_are_refused(written: tuple[Path, FaceCrops]) -> None:
+    folder, _ = written
+    assert len(CropFolder.open(folder, crop="arcface")) == 5
+    with pytest.raises(DataError, match=r"holds arcface crops and dlib crops are needed: .* --crop dlib"):
+        CropFolder.open(folder, crop="dlib")

@@ -84,3 +84,28 @@ def test_batches_come_as_the_network_wants_them() -> None:
     np.testing.assert_array_equal(batch.numpy(), SPEC.prepare(images.images[rows]))
     features = np.arange(8, dtype=np.float16).reshape(4, 2)
     assert activations(features, device="cpu")(rows).tolist() == [[6.0, 7.0], [0.0, 1.0]]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=9),
+    count=st.integers(1, 12),
+    seed=st.integers(0, 3),
+)
+def test_parts_are_the_batch_and_keep_samples_of_a_subject_together(
+    sizes: list[int], count: int, seed: int
+) -> None:
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    together = Batches(np.arange(len(codes)), size=8, seed=seed, codes=codes, per_subject=3)
+    alone = Batches(np.arange(len(codes)), size=8, seed=seed)
+    for batches in (together, alone):
+        if not batches.per_epoch:
+            continue
+        rows = batches.at(0)
+        parts = batches.parts(rows, count)
+        assert len(parts) == count
+        np.testing.assert_array_equal(np.concatenate(parts), rows)
+        if batches is alone:
+            assert np.ptp([len(part) for part in parts]) <= 1
+        else:
+            owners = [set(codes[part]) for part in parts if len(part)]
+            assert sum(map(len, owners)) == len(set().union(*owners))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from fiqa.core.types import EmbeddingSet, QualityScores, SampleSet
 from fiqa.train.data import (
     rows_to_learn,
     spearman,
+    split_as_listed,
     split_by_sample,
     split_by_subject,
     targets_of,
@@ -117,3 +120,25 @@ def test_samples_are_skipped_that_labels_or_embeddings_do_not_know() -> None:
     embeddings = EmbeddingSet(samples.sample_ids[[0, 1, 3]], vectors, np.ones(3), "r")
     assert rows_to_learn([labels, embeddings], samples, unlabelled="skip").tolist() == [1, 3]
     assert rows_to_learn([labels, embeddings], samples, unlabelled="refuse").tolist() == [0, 1, 2, 3]
+
+
+def test_the_samples_listed_are_held_out() -> None:
+    samples = samples_of([0, 0, 1, 1, 2])
+    split = split_as_listed(samples, np.array(["1/3", "1/2", "9/9"]), apart="subjects")
+    assert [rows.tolist() for rows in split] == [[0, 1, 4], [2, 3]]
+    split = split_as_listed(samples, np.array(["0/1", "1/2"]), apart="samples")
+    assert [rows.tolist() for rows in split] == [[0, 3, 4], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("listed", "apart", "message"),
+    [
+        (["0/0", "1/2", "2/4"], "subjects", "in training and in validation: subject 0, subject 1; list all"),
+        (["1/2", "2/4"], "samples", "listed whole to validate on: subject 2; .* learns every subject"),
+        (["9/9"], "subjects", "0 of the 5 samples are listed to validate on; list some, not all"),
+        (["0/0", "0/1", "1/2", "1/3", "2/4"], "subjects", "5 of the 5 samples are listed"),
+    ],
+)
+def test_lists_that_cannot_be_held_out_are_refused(listed: list[str], apart: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split_as_listed(samples_of([0, 0, 1, 1, 2]), np.array(listed), apart=apart)

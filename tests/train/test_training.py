@@ -16,7 +16,9 @@ from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.protocols import Progress
 from fiqa.core.types import QualityScores
 from fiqa.models.checkpoint import load_regressor, state_digest
-from fiqa.train.loop import Validation, training_mode
+from fiqa.train.callbacks import Validation
+from fiqa.train.lesson import label_lesson
+from fiqa.train.loop import training_mode
 from fiqa.train.losses import LOSSES
 from fiqa.train.settings import PRESETS, TrainSettings
 from fiqa.train.training import TrainResult, train
@@ -234,6 +236,58 @@ def test_crops_without_a_label_are_left_out_on_request(task: Task, tmp_path: Pat
     few = QualityScores(labels.sample_ids[3:], labels.values[3:], "norm")
     split = run((images, few), tmp_path, replace(LAST_BLOCK, epochs=1, unlabelled="skip")).split
     assert sorted([*split.training, *split.validation]) == list(range(3, 96))
+
+
+def test_samples_listed_are_validated_on_and_are_part_of_the_record(task: Task, tmp_path: Path) -> None:
+    images, labels = task
+    listed = images.samples.sample_ids[:16]
+    lesson = label_lesson(labels, loss="l1", validation=listed)
+    result = run((images, lesson), tmp_path / "a", replace(LAST_BLOCK, epochs=1))
+    np.testing.assert_array_equal(result.split.validation, np.arange(16))
+    inputs = load_regressor(result.checkpoint, recogniser=tiny_recogniser())[1].inputs
+    assert set(inputs) == {"crops", "labels", "validation"}
+    strange = label_lesson(labels, loss="l1", validation=np.array(["s00/0.png", "who/1.png"]))
+    with pytest.raises(DataError, match=r"crops to validate on: 1 of 2 ids are missing, first who/1.png"):
+        run((images, strange), tmp_path / "b", LAST_BLOCK)
+
+
+def test_callbacks_are_told_of_every_validation_once_it_is_stored(task: Task, tmp_path: Path) -> None:
+    told: list[tuple[Validation, bool]] = []
+
+    def tell(validation: Validation) -> None:
+        lines = (tmp_path / "log.jsonl").read_text().splitlines()
+        told.append((validation, json.loads(lines[-1]) == asdict(validation)))
+
+    result = run(task, tmp_path, replace(LAST_BLOCK, epochs=2), callbacks=[tell])
+    assert told == [(validation, True) for validation in result.history]
+
+
+@pytest.mark.parametrize("settings", [PUBLISHED, LAST_BLOCK], ids=["published", "last-block"])
+def test_averages_and_parts_go_on_to_the_same_bits(
+    settings: TrainSettings, task: Task, tmp_path: Path
+) -> None:
+    settings = replace(settings, ema=0.9, accumulate=2)
+    whole = run(task, tmp_path / "whole", settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(task, tmp_path / "cut", settings, progress=killed_at(14))
+    assert_equal_bits(run(task, tmp_path / "cut", settings), whole)
+    assert whole.best.spearman is not None
+    assert whole.best.spearman > 0.8
+
+
+def test_crops_of_another_size_are_refused(task: Task, tmp_path: Path) -> None:
+    images, labels = task
+    large = MemoryCrops(images.images.repeat(2, axis=1).repeat(2, axis=2), images.samples)
+    for settings in (PUBLISHED, LAST_BLOCK):
+        with pytest.raises(DataError, match=r"crops must be \(n, 16, 16, 3\), got \(\d+, 32, 32, 3\); crop"):
+            run((large, labels), tmp_path, settings)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_float16_learns_on_a_gpu(task: Task, tmp_path: Path) -> None:
+    best = run(task, tmp_path, replace(PUBLISHED, device="cuda", precision="float16")).best
+    assert best.spearman is not None
+    assert best.spearman > 0.8
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

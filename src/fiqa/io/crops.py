@@ -46,15 +46,30 @@ class CropFolder:
     table: Table
 
     @classmethod
-    def open(cls, folder: Path) -> CropFolder:
+    def open(cls, folder: Path, *, crop: str | None = None) -> CropFolder:
         """Open a folder that `write_crops` wrote.
 
+        Args:
+            folder: Where it is.
+            crop: Alignment convention that is needed, if one is.
+
         Raises:
-            DataError: If the folder is another one, or a file in it is missing or damaged.
+            DataError: If the folder is another one (of photographs, say), its crops have another convention,
+                or a file in it is missing or damaged.
         """
+        if folder.is_dir() and not (folder / HEADER).exists():
+            raise DataError(
+                f"{folder} has no {HEADER}, so it holds no crops; make them from photographs: "
+                f"fiqa crop {folder} -o crops/"
+            )
         header = read_json(folder / HEADER)
         if "crop" not in header:
             raise DataError(f"{folder / HEADER} names no crop convention: {folder} holds no crops")
+        if crop not in (None, header["crop"]):
+            raise DataError(
+                f"{folder} holds {header['crop']} crops and {crop} crops are needed: "
+                f"crop the photographs again with --crop {crop}"
+            )
         return cls(folder, header["crop"], read_table(folder / SAMPLES))
 
     @cached_property

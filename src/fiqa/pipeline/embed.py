@@ -16,6 +16,7 @@ from ..core.types import EmbeddingSet, Failure, SampleSet
 from ..io.parts import Parts
 from ..io.store import write_embeddings
 from ..models.embed import embed, embedding_set
+from .degradation import degradation_behind
 from .models import RecogniserStage
 from .settings import setting
 from .source import Batch, Source, chunks, failure_columns, failures_from, open_source
@@ -35,6 +36,10 @@ class Embed(RecogniserStage):
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
     half: bool = setting(False, help="Store vectors as float16.")
+
+    def degradation(self) -> str | None:
+        """That of the images that are read."""
+        return degradation_behind(self.photos, photographs=not self.aligned)
 
     def run(self, progress: Progress) -> None:
         """Write the embedding folder; a killed run goes on where it ended."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.protocols import Progress
 from ..io.store import read_embeddings, read_samples, write_scores
+from .degradation import degradation_behind
 from .settings import Stage, setting
 
 
@@ -26,6 +27,10 @@ class Label(Stage):
     embeddings: Path = setting(help="Folder written by `fiqa embed`.", argument=True)
     method: str = setting("embedding_norm", help="Label source.")
     seed: int = setting(0, help="Seed of random draws.")
+
+    def degradation(self) -> str | None:
+        """That of the images embedded."""
+        return degradation_behind(self.embeddings)
 
     def run(self, progress: Progress) -> None:
         """Write `output` as Parquet, CSV or JSON by its suffix."""

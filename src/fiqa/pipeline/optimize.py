@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..core.errors import SettingsError
 from ..core.protocols import Progress
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
+from .degradation import degradation_behind
 from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class Optimize(PresetStage):
         from ..optimize.settings import PRESETS
 
         return self.over(PRESETS[self.preset])
+
+    def degradation(self) -> str | None:
+        """That of the images that the base labels are of."""
+        return degradation_behind(self.scores)
 
     def _from_files(self, progress: Progress) -> OptimizeResult:
         from ..io.store import SAMPLES, read_embeddings, read_samples, read_scores, write_scores

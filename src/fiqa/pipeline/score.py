@@ -14,6 +14,7 @@ from ..core.types import QualityScores
 from ..io.crops import CropFolder
 from ..io.parts import Parts
 from ..io.store import write_failures, write_scores
+from .degradation import degradation_behind
 from .models import REGRESSOR, MethodStage
 from .settings import setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
@@ -38,6 +39,10 @@ class Score(MethodStage):
     cache: Path | None = setting(
         None, help="Features of a crop folder, shared by models of one recogniser.", written=True
     )
+
+    def degradation(self) -> str | None:
+        """That of the images that are read."""
+        return degradation_behind(self.photos, photographs=not self.aligned)
 
     def run(self, progress: Progress) -> None:
         """Write the scores; a killed run goes on where it ended."""

@@ -111,7 +111,18 @@ class Stage(ABC):
     def provenance(self, kind: str) -> Provenance:
         """What made the output, to be written into it."""
         inputs = {name: digest(path) for name, path in self.inputs().items()}
-        return Provenance(kind, settings=self.settings(), inputs=inputs, seed=getattr(self, "seed", None))
+        settings, degradation = self.settings(), self.degradation()
+        if degradation is not None:
+            settings["degradation"] = degradation
+        return Provenance(kind, settings=settings, inputs=inputs, seed=getattr(self, "seed", None))
+
+    def degradation(self) -> str | None:
+        """The degradation of the images behind the output; None where it is not known or does not matter.
+
+        Stages that say something of each image override it, so that training can tell whether labels are
+        true of its crops.
+        """
+        return None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

@@ -88,13 +88,7 @@ def open_source(
         DataError: If there are no images, or a crop folder or archive has another convention.
     """
     if (path / HEADER).exists():
-        folder = CropFolder.open(path)
-        if folder.crop != spec.crop:
-            raise DataError(
-                f"{path} holds {folder.crop} crops and {spec.crop} crops are needed: "
-                f"crop the photographs again with --crop {spec.crop}"
-            )
-        return CroppedFaces(folder)
+        return CroppedFaces(CropFolder.open(path, crop=spec.crop))
     if path.suffix.lower() in SUFFIXES and path.is_file():
         if spec.crop != "arcface":
             raise DataError(

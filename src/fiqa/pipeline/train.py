@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -11,11 +12,14 @@ from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
 from ..io.store import read_embeddings, read_scores, write_json
+from ..io.tables import read_table
 from ..methods import load_objective
+from .degradation import check_degradation
 from .models import RecogniserStage
 from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
+    from ..train.callbacks import Callback
     from ..train.lesson import Lesson
     from ..train.settings import TrainSettings
 
@@ -27,7 +31,8 @@ class Train(RecogniserStage, PresetStage):
     Writes regressor.pt (best validation on samples not learnt from) and log.jsonl. Preset `published` trains
     the head and the last 100 parameter tensors for one epoch, as published; `last-block` trains the last
     block on cached features and takes about a minute for 7,000 crops on two cores. `fiqa methods` says which
-    methods have an objective.
+    methods have an objective. Several processes, on one machine or more, share each batch under
+    `torchrun --nproc-per-node N -m fiqa train ...`.
     """
 
     name: ClassVar[str] = "train"
@@ -50,7 +55,8 @@ class Train(RecogniserStage, PresetStage):
     )
     cut: str | None = setting(None, help="Tensor to cut the network at; found by itself.")
     epochs: int | None = setting(None, help="Passes over the data.")
-    batch_size: int | None = setting(None, help="Samples a step.")
+    batch_size: int | None = setting(None, help="Samples a step, over all processes.")
+    accumulate: int | None = setting(None, help="Parts that a batch is worked through in, to save memory.")
     learning_rate: float | None = setting(None, help="Rate of the head; deeper layers follow.")
     schedule: Literal["constant", "cosine"] | None = setting(None, help="constant or cosine.")
     loss: Literal["l1", "huber", "smooth_l1", "ranking"] | None = setting(
@@ -64,10 +70,19 @@ class Train(RecogniserStage, PresetStage):
     )
     freeze_batchnorm: bool | None = setting(None, help="Keep BatchNorm statistics.")
     validation_fraction: float | None = setting(None, help="Share of subjects or samples to validate on.")
-    precision: Literal["float32", "bfloat16"] | None = setting(None, help="float32 or bfloat16.")
+    validation: Path | None = setting(
+        None, help="List (CSV, Parquet) of the samples to validate on, whole subjects."
+    )
+    patience: int | None = setting(None, help="Validations without a better one that end the training.")
+    ema: float | None = setting(None, help="Decay of a moving average of the weights; 0 averages nothing.")
+    precision: Literal["float32", "bfloat16", "float16"] | None = setting(
+        None, help="float32, bfloat16, or float16 on a GPU."
+    )
     device: Literal["cpu", "cuda"] | None = setting(None, help="cpu or cuda.")
     seed: int = setting(0, help="Seed of split, first weights and order.")
     cache: Path | None = setting(None, help="Folder of features shared by trainings.", written=True)
+    tensorboard: Path | None = setting(None, help="Folder for TensorBoard's event files.", written=True)
+    wandb: str | None = setting(None, help="Project at Weights & Biases to log to.")
 
     def resolved(self) -> TrainSettings:
         """The preset with every setting given here in its place."""
@@ -77,22 +92,43 @@ class Train(RecogniserStage, PresetStage):
 
     def run(self, progress: Progress) -> None:
         """Train; a killed run goes on to the same result."""
+        from ..train.processes import joined
         from ..train.training import train
 
-        settings = self.resolved()
+        settings, recogniser = self.resolved(), self.load_torch_recogniser()
+        images, lesson = CropFolder.open(self.crops, crop=recogniser.spec.crop), self._lesson(settings)
+        for given in (self.labels, self.embeddings):
+            if given is not None:
+                check_degradation(self.crops, given)
         folder = self.output.with_name(f".parts-{self.output.name}")
-        train(
-            CropFolder.open(self.crops),
-            self._lesson(settings),
-            recogniser=self.load_torch_recogniser(),
-            settings=settings,
-            folder=folder,
-            cache=self.cache,
-            progress=progress,
-        )
+        with joined(settings.device) as processes, ExitStack() as open_callbacks:
+            train(
+                images,
+                lesson,
+                recogniser=recogniser,
+                settings=settings,
+                folder=folder,
+                cache=self.cache,
+                callbacks=self._callbacks(open_callbacks) if processes.first else (),
+                progress=progress,
+            )
+            if not processes.first:
+                return
         write_json(folder / HEADER, {"provenance": self.provenance("regressor").to_json()})
         with atomic(self.output) as temporary:
             folder.rename(temporary)
+
+    def _callbacks(self, stack: ExitStack) -> list[Callback]:
+        """Who is to be told of validations, until the stack is closed."""
+        from ..train.callbacks import tensorboard, wandb
+
+        found = []
+        if self.tensorboard is not None:
+            found.append(stack.enter_context(tensorboard(self.tensorboard)))
+        if self.wandb is not None:
+            opened = wandb(self.wandb, name=self.output.name, settings=self.settings())
+            found.append(stack.enter_context(opened))
+        return found
 
     def _lesson(self, settings: TrainSettings) -> Lesson:
         """What to learn.
@@ -103,12 +139,13 @@ class Train(RecogniserStage, PresetStage):
         from ..train.lesson import Lesson, label_lesson
 
         labels = None if self.labels is None else read_scores(self.labels)
+        validation = None if self.validation is None else read_table(self.validation).texts("sample_id")
         if self.objective is None:
             if labels is None:
                 raise SettingsError("give --labels to learn or the --objective of a method; `fiqa methods`")
             if self.option or self.embeddings:
                 raise SettingsError("--option and --embeddings are for an --objective; labels need neither")
-            return label_lesson(labels, loss=settings.loss)
+            return label_lesson(labels, loss=settings.loss, validation=validation)
         options = dict(_option(text) for text in self.option)
         kind = load_objective(self.objective, settings=options)
         if self.loss or (self.targets and labels is None):
@@ -116,7 +153,7 @@ class Train(RecogniserStage, PresetStage):
                 f"--loss and --targets are for labels; objective {self.objective} has its own"
             )
         embeddings = None if self.embeddings is None else read_embeddings(self.embeddings)
-        return Lesson(self.objective, kind, labels, embeddings, options)
+        return Lesson(self.objective, kind, labels, embeddings, options, validation)
 
 
 def _option(text: str) -> tuple[str, int | float | str]:

@@ -13,9 +13,18 @@ from torch import Tensor
 
 from ..core.protocols import InputSpec
 from .data import CropSource
+from .settings import Precision
 
 Inputs = Callable[[NDArray[np.int64]], Tensor]
 """Rows -> a batch as the network wants it, on its device."""
+
+
+_AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def autocast(device: str, precision: Precision) -> torch.autocast:
+    """A context in which networks compute in this precision."""
+    return torch.autocast(device, _AUTOCAST[precision], enabled=precision != "float32")
 
 
 def pixels(images: CropSource, spec: InputSpec, *, device: str) -> Inputs:
@@ -76,6 +85,17 @@ class Batches:
         epoch, position = divmod(step, self.per_epoch)
         order, edges = self._epoch(epoch)
         return order[edges[position] : edges[position + 1]]
+
+    def parts(self, rows: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+        """A batch in this many parts of about equal size, some empty where there are too few samples.
+
+        Samples of one subject that were drawn together stay together.
+        """
+        if self.codes is None or self.per_subject == 1:
+            return np.array_split(rows, count)
+        subjects = np.split(rows, np.flatnonzero(np.diff(self.codes[rows])) + 1)
+        groups = np.array_split(np.arange(len(subjects)), count)
+        return [np.concatenate([rows[:0], *(subjects[index] for index in group)]) for group in groups]
 
     def _drawn(self, epoch: int) -> Epoch:
         rng = np.random.default_rng([self.seed, epoch])

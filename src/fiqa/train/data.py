@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import mean_ranks
+from ..core.arrays import first_few, mean_ranks
 from ..core.errors import DataError
 from ..core.types import EmbeddingSet, FaceCrops, QualityScores, SampleSet
 
@@ -140,3 +140,37 @@ def split_by_sample(codes: NDArray[np.int64], *, fraction: float, seed: int) -> 
     every = min(round(1 / fraction), len(order))
     held_out = np.sort(order[rng.integers(every) :: every])
     return Split(np.setdiff1d(np.arange(len(codes)), held_out), held_out)
+
+
+def split_as_listed(
+    samples: SampleSet, sample_ids: NDArray[np.str_], *, apart: Literal["subjects", "samples"]
+) -> Split:
+    """Hold out the samples listed.
+
+    Args:
+        samples: n samples.
+        sample_ids: Those to validate on; others than the n are passed over.
+        apart: What the two sides must not share. With ``"samples"``, as where subjects are classes that are
+            learnt, every subject must keep a sample to learn from instead.
+
+    Raises:
+        DataError: If a side is empty, or subjects are on both (or lack training samples), naming three.
+    """
+    held_out = np.isin(samples.sample_ids, sample_ids)
+    if not held_out.any() or held_out.all():
+        raise DataError(
+            f"{held_out.sum()} of the {len(samples)} samples are listed to validate on; list some, not all"
+        )
+    learnt, tested = (np.unique(samples.subject_ids[rows]) for rows in (~held_out, held_out))
+    shared = np.isin(tested, learnt)
+    if apart == "subjects" and shared.any():
+        raise DataError(
+            f"subjects in training and in validation: {first_few(tested[shared])}; list all samples of a "
+            f"subject to validate on, or none"
+        )
+    if apart == "samples" and not shared.all():
+        raise DataError(
+            f"subjects listed whole to validate on: {first_few(tested[~shared])}; this objective learns "
+            f"every subject, so list some of their samples alone"
+        )
+    return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))

@@ -25,7 +25,7 @@ from ..io.atomic import atomic
 from ..io.parts import Parts
 from ..models.checkpoint import state_digest
 from ..models.layer_graph import LayerGraph
-from .batches import Inputs, pixels
+from .batches import Inputs, autocast, pixels
 from .data import CropSource
 from .settings import Precision
 
@@ -117,7 +117,7 @@ def _activations(
     lower: LayerGraph, inputs: Inputs, rows: NDArray[np.int64], precision: Precision
 ) -> NDArray[np.float16]:
     device = next(lower.parameters()).device.type
-    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+    with autocast(device, precision):
         batches = (rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH))
         parts = [lower(inputs(batch)).half().contiguous().cpu().numpy() for batch in batches]
     return np.concatenate(parts)

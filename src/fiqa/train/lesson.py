@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arrays import positions
 from ..core.errors import SettingsError
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
 from ..models.objective import Facts, Given, Objective
@@ -30,6 +31,7 @@ class Lesson:
         labels: One label for each sample or more.
         embeddings: By a frozen recogniser, one for each sample or more.
         options: Keyword arguments of the objective.
+        validation: Ids of the samples to validate on; None draws a share of subjects or samples.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Lesson:
     labels: QualityScores | None = None
     embeddings: EmbeddingSet | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    validation: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         given: dict[Given, object] = {"labels": self.labels, "embeddings": self.embeddings}
@@ -63,8 +66,8 @@ class Lesson:
         """Rows (m,) of the samples to learn from, and what is known of them.
 
         Raises:
-            DataError: If a sample has no label or embedding and the settings do not skip such, or labels are
-                constant.
+            DataError: If a sample has no label or embedding, or one to validate on is not there, and the
+                settings do not skip such; if labels are constant.
             SettingsError: If the embeddings are by another recogniser than an objective must have.
         """
         labels, embeddings = self.labels, self.embeddings
@@ -73,6 +76,8 @@ class Lesson:
                 f"objective {self.name} needs embeddings by {recogniser.name}, the recogniser in training, "
                 f"got those by {embeddings.recogniser}"
             )
+        if self.validation is not None and settings.unlabelled == "refuse":
+            positions(self.validation, samples.sample_ids, what="crops to validate on")
         given = [item for item in (labels, embeddings) if item is not None]
         rows = rows_to_learn(given, samples, unlabelled=settings.unlabelled)
         learnt = samples.at(samples.sample_ids[rows])
@@ -84,18 +89,20 @@ class Lesson:
         )
 
     def digests(self, sample_ids: NDArray[np.str_]) -> dict[str, str]:
-        """SHA-256 of the labels and embeddings of these samples, by name."""
-        found: dict[str, NDArray[np.floating]] = {}
+        """SHA-256 of the labels and embeddings of these samples, and of the ids to validate on, by name."""
+        found: dict[str, NDArray[Any]] = {}
         if self.labels is not None:
             found["labels"] = self.labels.at(sample_ids)
         if self.embeddings is not None:
             found["embeddings"] = self.embeddings.at(sample_ids).vectors
+        if self.validation is not None:
+            found["validation"] = np.unique(self.validation)
         return {
-            name: hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+            name: hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
             for name, values in found.items()
         }
 
 
-def label_lesson(labels: QualityScores, *, loss: Loss) -> Lesson:
+def label_lesson(labels: QualityScores, *, loss: Loss, validation: NDArray[np.str_] | None = None) -> Lesson:
     """Learn to output labels."""
-    return Lesson("labels", LabelRegression, labels=labels, options={"loss": loss})
+    return Lesson("labels", LabelRegression, labels=labels, options={"loss": loss}, validation=validation)

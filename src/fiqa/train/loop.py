@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +22,15 @@ from ..core.protocols import Progress
 from ..io.atomic import atomic
 from ..models.objective import Objective
 from ..models.regressor import Regressor
-from .batches import Batches, Inputs
+from .average import MovingAverage
+from .batches import Batches, Inputs, autocast
+from .callbacks import Validation
 from .data import Split, spearman
 from .losses import mean_loss
+from .processes import ALONE, Processes
 from .settings import TrainSettings
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingData(NamedTuple):
@@ -44,35 +51,12 @@ class TrainingData(NamedTuple):
     targets: NDArray[np.float32] | None
 
 
-@dataclass(frozen=True)
-class Validation:
-    """One line of `log.jsonl`.
-
-    Attributes:
-        epoch: Epochs begun, from 1.
-        step: Steps done.
-        train_loss: Mean over the batches since the last validation.
-        validation_loss: Over all validation samples.
-        spearman: Rank correlation of scores and labels of the validation samples; None where the scores are
-            constant or there are no labels.
-        learning_rate: Of the head (of the last block under a head without parameters) in the last step.
-        seconds: Time spent since the start, without the time between a kill and a resumption.
-    """
-
-    epoch: int
-    step: int
-    train_loss: float
-    validation_loss: float
-    spearman: float | None
-    learning_rate: float
-    seconds: float
-
-
 class Loop:
     """Trains a regressor from batch to batch.
 
     The order of batches depends on the seed and the step alone and nothing else is drawn, so the state is the
-    network, what the objective learns, the optimiser, the step and the validations so far.
+    network, what the objective learns, the optimiser, averages and loss scale where there are any, the step
+    and the validations so far.
     """
 
     def __init__(
@@ -83,11 +67,15 @@ class Loop:
         *,
         data: TrainingData,
         settings: TrainSettings,
+        processes: Processes = ALONE,
     ) -> None:
         self.learner, self.objective, self.data, self.settings = learner, objective, data, settings
+        self.processes = processes
         self.optimizer = torch.optim.Adam(groups, fused=True)
         self.rates = [float(group["lr"]) for group in groups]
         self.trained = [parameter for group in groups for parameter in group["params"]]
+        self.average = MovingAverage(self.trained, decay=settings.ema) if settings.ema else None
+        self.scaler = torch.amp.GradScaler(settings.device, enabled=settings.precision == "float16")
         self.batches = Batches(
             data.split.training,
             size=settings.batch_size,
@@ -105,14 +93,23 @@ class Loop:
         """The validation with the lowest loss, the first of equal ones."""
         return min(self.history, key=lambda validation: validation.validation_loss)
 
+    @property
+    def over(self) -> bool:
+        """Whether the last step is done, or the validations since the best one are as many as is patient."""
+        if self.step == self.total:
+            return True
+        waited = len(self.history) - 1 - self.history.index(self.best) if self.history else 0
+        return 0 < self.settings.patience <= waited
+
     def run(
         self, *, keep: Callable[[Validation], None], save: Callable[[], None], progress: Progress
     ) -> None:
-        """Go on to the last step.
+        """Go on until it is over.
 
         Args:
-            keep: Called at each validation that is the best so far, to store the regressor.
-            save: Called after each validation, to store the state.
+            keep: Called by the first process at each validation that is the best so far, to store the
+                regressor.
+            save: Called by the first process after each validation, to store the state.
             progress: Called with (steps done, steps in all).
 
         Raises:
@@ -123,23 +120,32 @@ class Loop:
         due = set(np.maximum(marks, 1).astype(int).tolist())
         start = time.monotonic() - (self.history[-1].seconds if self.history else 0.0)
         losses: list[float] = []
-        while self.step < self.total:
+        while not self.over:
             losses.append(self._advance())
             if (self.step - 1) % self.per_epoch + 1 in due:
-                self._validate(float(np.mean(losses)), start)
+                with self.average.in_place() if self.average else nullcontext():
+                    self._validate(float(np.mean(losses)), start)
+                    if self.best is self.history[-1] and self.processes.first:
+                        keep(self.best)
                 losses = []
-                if self.best is self.history[-1]:
-                    keep(self.best)
-                save()
+                if self.processes.first:
+                    save()
             progress(self.step, self.total)
 
     @torch.no_grad()
     def predict(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Embeddings (k, d) and scores (k,) of the samples at these rows, in evaluation mode."""
+        """Embeddings (k, d) and scores (k,) of the samples at these rows, in evaluation mode.
+
+        Each process takes a share of the rows and gets the outputs of all.
+        """
         self.learner.eval()
-        size = self.settings.batch_size
-        parts = [self._outputs(rows[start : start + size]) for start in range(0, len(rows), size)]
-        embeddings, scores = (torch.cat(column) for column in zip(*parts, strict=True))
+        size = math.ceil(self.settings.batch_size / self.settings.accumulate)
+        own = np.array_split(rows, self.processes.size)[self.processes.rank]
+        parts = [self._outputs(own[start : start + size]) for start in range(0, len(own), size)]
+        if self.processes.size > 1:
+            shared = self.processes.gather([(first.cpu(), second.cpu()) for first, second in parts])
+            parts = [part for share in shared for part in share]
+        embeddings, scores = (torch.cat(column).to(self._device) for column in zip(*parts, strict=True))
         return embeddings, scores
 
     def save(self, path: Path, *, key: str) -> None:
@@ -151,6 +157,8 @@ class Loop:
             "learner": self.learner.state_dict(),
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.values if self.average else [],
+            "scaler": self.scaler.state_dict(),
         }
         with atomic(path) as temporary:
             torch.save(state, temporary)
@@ -165,6 +173,9 @@ class Loop:
         self.learner.load_state_dict(state["learner"])
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.average:
+            self.average.values = state["average"]
         self.step = state["step"]
         self.history = [Validation(**validation) for validation in state["history"]]
         return True
@@ -178,44 +189,74 @@ class Loop:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * share
         self.optimizer.zero_grad()
-        loss: Tensor = self.objective(*self._outputs(rows), self._on_device(rows))
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.trained, settings.clip_norm)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise self._diverged(rows, loss.item(), norm.item())
-        self.optimizer.step()
+        loss = self._differentiate(rows)
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.trained, settings.clip_norm).item()
+        overflows = self.scaler.get_scale() > 1  # gradients may, until their scale is down at 1
+        if not (math.isfinite(loss) and (math.isfinite(norm) or overflows)):
+            raise self._diverged(rows, loss, norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.step += 1
-        return loss.item()
+        if self.average:
+            self.average.update(self.step)
+        return loss
+
+    def _differentiate(self, rows: NDArray[np.int64]) -> float:
+        """The loss of a batch; its gradients, summed over parts and processes, lie in the parameters.
+
+        A part counts by its share of the samples, so that means over parts are means over the batch.
+        """
+        count, processes = self.settings.accumulate, self.processes
+        parts = self.batches.parts(rows, count * processes.size)
+        total = torch.zeros((), device=self._device)
+        for part in parts[processes.rank * count : (processes.rank + 1) * count]:
+            if len(part):
+                loss: Tensor = self.objective(*self._outputs(part), self._on_device(part))
+                loss = loss * (len(part) / len(rows))
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+        if processes.size > 1:
+            for parameter in self.trained:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            processes.sum([total, *(parameter.grad for parameter in self.trained)])
+        return total.item()
 
     def _validate(self, train_loss: float, start: float) -> None:
-        rows, targets = self.data.split.validation, self.data.targets
+        rows, targets, processes = self.data.split.validation, self.data.targets, self.processes
+        if processes.size > 1 and not self.settings.freeze_batchnorm:
+            processes.average(batchnorm_statistics(self.learner))
         embeddings, scores = self.predict(rows)
         validation_loss = mean_loss(
             self.objective, embeddings, scores, self._on_device(rows), batch_size=self.settings.batch_size
         )
         if not math.isfinite(validation_loss):
             raise self._diverged(rows, validation_loss, math.nan)
-        self.history.append(
-            Validation(
-                epoch=(self.step - 1) // self.per_epoch + 1,
-                step=self.step,
-                train_loss=train_loss,
-                validation_loss=validation_loss,
-                spearman=None if targets is None else spearman(scores.cpu().numpy(), targets[rows]),
-                learning_rate=float(self.optimizer.param_groups[0]["lr"]),
-                seconds=round(time.monotonic() - start, 3),
-            )
+        validation = Validation(
+            epoch=(self.step - 1) // self.per_epoch + 1,
+            step=self.step,
+            train_loss=train_loss,
+            validation_loss=validation_loss,
+            spearman=None if targets is None else spearman(scores.cpu().numpy(), targets[rows]),
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+            seconds=round(time.monotonic() - start, 3),
         )
+        self.history.append(processes.gather(validation)[0])
 
     def _outputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        enabled = self.settings.precision == "bfloat16"
-        with torch.autocast(self.settings.device, torch.bfloat16, enabled=enabled):
+        with autocast(self._device, self.settings.precision):
             return self.learner.embed_and_score(self.data.inputs(rows))
 
     def _on_device(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(rows).to(self.settings.device)
+        return torch.from_numpy(rows).to(self._device)
+
+    @property
+    def _device(self) -> str:
+        return self.settings.device
 
     def _diverged(self, rows: NDArray[np.int64], loss: float, norm: float) -> DataError:
+        logger.error("loss not finite in the batch of %s", ", ".join(self.data.sample_ids[rows]))
         kept = f"step {self.best.step} is kept" if self.history else "nothing is kept yet"
         return DataError(
             f"loss {loss} with gradient norm {norm} after step {self.step} of {self.total}, batch of "
@@ -235,3 +276,10 @@ def training_mode(learner: nn.Module, *, freeze_batchnorm: bool) -> None:
     for module in learner.modules():
         if isinstance(module, still):
             module.eval()
+
+
+def batchnorm_statistics(learner: nn.Module) -> list[Tensor]:
+    """Running means and variances of all BatchNorm layers that keep them."""
+    layers = (one for one in learner.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm))
+    found = (values for layer in layers for values in (layer.running_mean, layer.running_var))
+    return [values for values in found if values is not None]

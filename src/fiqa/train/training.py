@@ -7,12 +7,14 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..core.errors import SettingsError
 from ..core.protocols import Progress, silent
@@ -23,11 +25,13 @@ from ..models.objective import Facts, Objective
 from ..models.regressor import Regressor
 from ..models.torch_recogniser import TorchRecogniser
 from .batches import Inputs, activations, pixels
-from .data import CropSource, Split, split_by_sample, split_by_subject
+from .callbacks import Callback, Validation
+from .data import CropSource, Split, split_as_listed, split_by_sample, split_by_subject
 from .features import cached_features, held
 from .groups import head_groups, last_block_cut, last_block_groups, objective_groups, published_groups
 from .lesson import Lesson, label_lesson
-from .loop import Loop, TrainingData, Validation
+from .loop import Loop, TrainingData
+from .processes import Processes, joined
 from .settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -61,9 +65,13 @@ def train(
     settings: TrainSettings,
     folder: Path,
     cache: Path | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: Progress = silent,
 ) -> TrainResult:
     """Train a regressor; called again after a kill with the same arguments it goes on to the same result.
+
+    Under `torchrun` all processes call it and share the work of each batch; the first one writes, into a
+    folder that all of them read.
 
     Writes into `folder`: ``regressor.pt`` (the best so far, at any time), ``log.jsonl`` (one line a
     validation) and, until it ends, ``training.pt`` (where to resume).
@@ -77,11 +85,12 @@ def train(
         folder: Where to write, made if absent.
         cache: Folder of cached features for ``layers`` other than ``"published"``, to share between trainings
             on the same crops; None keeps them in `folder` until the training ends.
+        callbacks: Told of each validation.
         progress: Called with (done, total), first over crops while features are computed, then over steps.
 
     Raises:
-        DataError: If a crop has no label, labels are constant, there are fewer than two subjects, or the
-            loss stops being finite.
+        DataError: If a crop has no label, labels are constant, there are fewer than two subjects, subjects
+            are in training and validation, crops have another size, or the loss stops being finite.
         SettingsError: If the cut does not exist, the objective does not fit the head, there is nothing to
             train, or there is no GPU for ``device="cuda"``.
     """
@@ -92,29 +101,35 @@ def train(
     rows, facts = lesson.facts(images.samples, recogniser=recogniser, settings=settings)
     learnt = images.samples.at(images.samples.sample_ids[rows])
     record = _record(images, lesson, recogniser, settings, digests=lesson.digests(learnt.sample_ids))
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
+    with joined(settings.device) as processes, torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(settings.seed)
         objective = lesson.kind(facts, **lesson.options)
-        split = _split(learnt, facts, objective, settings)
+        split = _split(learnt, facts, objective, settings, listed=lesson.validation)
         regressor = Regressor(copy.deepcopy(recogniser.module), recogniser.dimension, head=record.head)
         learner, inputs, groups = _learner(
             *(images, regressor.to(settings.device), record, settings),
             cache=cache or folder / _OWN_CACHE,
+            processes=processes,
             progress=progress,
         )
         groups += objective_groups(objective.to(settings.device), learning_rate=settings.learning_rate)
         data = TrainingData(
             lambda some: inputs(rows[some]), split, learnt.sample_ids, facts.codes, facts.targets
         )
-        loop = Loop(learner, objective, groups, data=data, settings=settings)
-        folder.mkdir(parents=True, exist_ok=True)
-        _run(loop, regressor, record=record, folder=folder, progress=progress)
-    shutil.rmtree(folder / _OWN_CACHE, ignore_errors=True)
+        loop = Loop(learner, objective, groups, data=data, settings=settings, processes=processes)
+        _run(loop, regressor, record=record, folder=folder, callbacks=callbacks, progress=progress)
     kept = Split(rows[split.training], rows[split.validation])
     return TrainResult(folder / CHECKPOINT, loop.best, tuple(loop.history), kept)
 
 
-def _split(samples: SampleSet, facts: Facts, objective: Objective, settings: TrainSettings) -> Split:
+def _split(
+    samples: SampleSet,
+    facts: Facts,
+    objective: Objective,
+    settings: TrainSettings,
+    *,
+    listed: NDArray[np.str_] | None,
+) -> Split:
     """Rows of the facts to learn from and to validate on.
 
     Where batches hold several samples of a subject, the rows to validate on are in order of subject, so that
@@ -122,7 +137,9 @@ def _split(samples: SampleSet, facts: Facts, objective: Objective, settings: Tra
     """
     rows, codes = objective.rows, facts.codes
     fraction, seed = settings.validation_fraction, settings.seed
-    if objective.apart == "samples":
+    if listed is not None:
+        parts = split_as_listed(samples.at(samples.sample_ids[rows]), listed, apart=objective.apart)
+    elif objective.apart == "samples":
         parts = split_by_sample(codes[rows], fraction=fraction, seed=seed)
     else:
         targets = np.zeros(len(codes), np.float32) if facts.targets is None else facts.targets
@@ -142,6 +159,7 @@ def _learner(
     settings: TrainSettings,
     *,
     cache: Path,
+    processes: Processes,
     progress: Progress,
 ) -> tuple[Regressor, Inputs, list[dict[str, Any]]]:
     """The part of the regressor that runs in training, its inputs by row of the crops, optimiser groups."""
@@ -155,16 +173,26 @@ def _learner(
     )
     if not groups:
         raise SettingsError(f"the head {record.head!r} has nothing to train; train more layers than the head")
-    features = cached_features(
-        images, lower, spec=record.spec, cache=cache, precision=settings.precision, progress=progress
+    features = processes.in_turn(
+        lambda: cached_features(
+            images, lower, spec=record.spec, cache=cache, precision=settings.precision, progress=progress
+        )
     )
     return learner, activations(held(features), device=settings.device), groups
 
 
 def _run(
-    loop: Loop, regressor: Regressor, *, record: RegressorRecord, folder: Path, progress: Progress
+    loop: Loop,
+    regressor: Regressor,
+    *,
+    record: RegressorRecord,
+    folder: Path,
+    callbacks: Sequence[Callback],
+    progress: Progress,
 ) -> None:
     """Run the loop from its last state in `folder`, storing the best regressor, the log and the state."""
+    if loop.processes.first:
+        folder.mkdir(parents=True, exist_ok=True)
     state, log, checkpoint = folder / "training.pt", folder / "log.jsonl", folder / CHECKPOINT
     key = hashlib.sha256(json.dumps(asdict(record)).encode()).hexdigest()
 
@@ -175,14 +203,19 @@ def _run(
         with atomic(log) as temporary:
             temporary.write_text("".join(f"{json.dumps(asdict(line))}\n" for line in loop.history))
         loop.save(state, key=key)
+        for callback in callbacks:
+            callback(loop.history[-1])
 
     if loop.resume(state, key=key):
         logger.info("training goes on from step %d of %d", loop.step, loop.total)
     loop.run(keep=keep, save=save, progress=progress)
+    if not loop.processes.first:
+        return
     state.unlink()
+    shutil.rmtree(folder / _OWN_CACHE, ignore_errors=True)
     logger.info(
         "train: %d samples, %d steps, best validation loss %.4f at step %d, %.1f s, %s",
-        *(len(loop.data.split.training), loop.total, loop.best.validation_loss, loop.best.step),
+        *(len(loop.data.split.training), loop.step, loop.best.validation_loss, loop.best.step),
         *(loop.history[-1].seconds, checkpoint),
     )
 
