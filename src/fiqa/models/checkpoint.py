@@ -24,6 +24,7 @@ from ..core.protocols import InputSpec
 from .published import Mismatch, shapes_of
 from .recognisers import load_torch_recogniser
 from .regressor import Head, Regressor
+from .student import PREFIX, student
 from .torch_recogniser import TorchRecogniser
 
 FORMAT = "fiqa-regressor"
@@ -36,7 +37,8 @@ class RegressorRecord:
     """What a regressor is, as plain values.
 
     Attributes:
-        recogniser: Name of the recogniser whose backbone it started from.
+        recogniser: Name of the recogniser whose backbone it started from, or of a `student`, which is built
+            from its name alone.
         recogniser_digest: `state_digest` of that backbone before training.
         spec: How the network wants its crops.
         dimension: Length of the embedding under the head.
@@ -117,10 +119,11 @@ def load_regressor(
             trained from, or if tensors are missing, unexpected or of another shape (all listed).
     """
     record, state = _read(path)
+    built = record.recogniser.startswith(PREFIX)
     if recogniser is None:
-        recogniser = load_torch_recogniser(record.recogniser)
+        recogniser = (student if built else load_torch_recogniser)(record.recogniser)
     found = state_digest(recogniser.module)
-    if found != record.recogniser_digest:
+    if found != record.recogniser_digest and not built:
         raise WeightsError(
             f"{path} was trained from recogniser {record.recogniser!r} with weights "
             f"{record.recogniser_digest}, got {recogniser.name!r} with weights {found}; "

@@ -11,8 +11,10 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,25 +66,52 @@ def cached_features(
     Raises:
         DataError: If an activation does not fit into float16, naming the first three samples.
     """
+    inputs = pixels(images, spec, device=next(lower.parameters()).device.type)
+
+    def block(rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        found = _activations(lower, inputs, rows, precision)
+        _check(found, images.samples.sample_ids[rows])
+        return found
+
     key = _key(images, lower, spec, precision)
+    features: NDArray[np.float16] = cached(key, len(images.samples), block, cache=cache, progress=progress)
+    return features
+
+
+def cached(
+    key: str,
+    total: int,
+    block: Callable[[NDArray[np.int64]], NDArray[Any]],
+    *,
+    cache: Path,
+    progress: Progress = silent,
+) -> NDArray[Any]:
+    """An array of one entry a row, from the cache or computed into it; a run that is cut off goes on.
+
+    Args:
+        key: Digest of everything that the array depends on.
+        total: Number of rows.
+        block: Rows -> their entries.
+        cache: Folder of caches, made if absent.
+        progress: Called with (chunks done, chunks in all).
+
+    Returns:
+        (total, ...), memory-mapped and read-only.
+    """
     path = cache / f"{key}.npy"
     if not path.exists():
-        start, total = time.monotonic(), len(images.samples)
+        start = time.monotonic()
         parts = Parts(cache / f".parts-{key}", key)
-        inputs = pixels(images, spec, device=next(lower.parameters()).device.type)
 
-        def chunk(number: int) -> dict[str, NDArray[np.float16]]:
-            rows = np.arange(number * _CHUNK, min((number + 1) * _CHUNK, total))
-            block = _activations(lower, inputs, rows, precision)
-            _check(block, images.samples.sample_ids[rows])
-            return {"features": block}
+        def chunk(number: int) -> dict[str, NDArray[Any]]:
+            return {"features": block(np.arange(number * _CHUNK, min((number + 1) * _CHUNK, total)))}
 
         parts.run(math.ceil(total / _CHUNK), chunk, progress=progress)
         _join(parts, path, total)
         parts.remove()
         logger.info("features: %d crops, %.1f s, %s", total, time.monotonic() - start, path)
-    features: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return features
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def held(features: NDArray[np.float16]) -> NDArray[np.float16]:

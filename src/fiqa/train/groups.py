@@ -79,6 +79,13 @@ def last_block_groups(regressor: Regressor, *, learning_rate: float) -> list[dic
     return [*head_groups(regressor, learning_rate=learning_rate), block]
 
 
+def whole_groups(regressor: Regressor, *, learning_rate: float) -> list[dict[str, Any]]:
+    """Optimiser groups where every tensor learns at the rate of the head."""
+    backbone = list(regressor.backbone.requires_grad_().parameters())
+    whole = _group("backbone", backbone, rate=learning_rate, weight_decay=PUBLISHED[0].weight_decay)
+    return [*head_groups(regressor, learning_rate=learning_rate), whole]
+
+
 def head_groups(regressor: Regressor, *, learning_rate: float) -> list[dict[str, Any]]:
     """Optimiser groups of the head; none where it has no parameters."""
     return _own_groups("head", regressor.head, rate=learning_rate, weight_decay=HEAD_WEIGHT_DECAY)

@@ -11,7 +11,7 @@ from ..core.protocols import Progress, silent
 from ..core.types import QualityScores
 from ..models.checkpoint import RegressorRecord
 from ..models.regressor import Regressor
-from .batches import activations, pixels
+from .batches import Inputs, activations, pixels
 from .data import CropSource
 from .features import cached_features
 
@@ -40,19 +40,33 @@ def score_crops(
     Returns:
         Native scores of the n samples, in row order; higher = more useful.
     """
-    device = next(regressor.parameters()).device.type
-    if cache is None or record.cut is None:
-        network, inputs = regressor, pixels(images, record.spec, device=device)
-    else:
-        lower, network = regressor.split(record.cut)
-        precision = record.settings["precision"]
-        features = cached_features(
-            images, lower, spec=record.spec, cache=cache, precision=precision, progress=progress
-        )
-        inputs = activations(features, device=device)
+    network, inputs = above_cut(images, regressor, record, cache=cache, progress=progress)
     values = np.empty(len(images.samples))
     for start in range(0, len(values), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(values)))
         values[rows] = network(inputs(rows)).cpu().numpy()
         progress(int(rows[-1]) + 1, len(values))
     return QualityScores(images.samples.sample_ids, values, f"regressor of {record.teacher}")
+
+
+def above_cut(
+    images: CropSource,
+    regressor: Regressor,
+    record: RegressorRecord,
+    *,
+    cache: Path | None,
+    progress: Progress = silent,
+) -> tuple[Regressor, Inputs]:
+    """The part of a regressor above its cut and what it reads of the crops, cached features.
+
+    Without a cache or a cut, the whole regressor and pixels. Arguments as for `score_crops`.
+    """
+    device = next(regressor.parameters()).device.type
+    if cache is None or record.cut is None:
+        return regressor, pixels(images, record.spec, device=device)
+    lower, network = regressor.split(record.cut)
+    precision = record.settings["precision"]
+    features = cached_features(
+        images, lower, spec=record.spec, cache=cache, precision=precision, progress=progress
+    )
+    return network, activations(features, device=device)

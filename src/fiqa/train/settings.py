@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_type_hints
 
 from ..core.errors import SettingsError
 
-Layers = Literal["published", "last-block", "head"]
+Layers = Literal["published", "whole", "last-block", "head"]
 Head = Literal["linear", "sigmoid", "mlp", "norm"]
 Loss = Literal["l1", "huber", "smooth_l1", "ranking"]
 Targets = Literal["minmax", "rank", "native"]
@@ -27,8 +27,9 @@ class TrainSettings:
 
     Attributes:
         layers: What learns: ``"published"`` (head and the last 100 parameter tensors of the backbone, at
-            rates falling with depth), ``"last-block"`` (head and what lies above `cut`; everything below
-            runs once and is cached) or ``"head"`` (the head alone, on cached embeddings).
+            rates falling with depth), ``"whole"`` (everything, at one rate), ``"last-block"`` (head and what
+            lies above `cut`; everything below runs once and is cached) or ``"head"`` (the head alone, on
+            cached embeddings).
         head: Row of `regressor.HEADS`; None is the objective's own, linear for labels.
         cut: Name of the tensor to cut the network at, for ``"last-block"``; None finds the topmost cut that
             leaves the last 10 parameter tensors above it.

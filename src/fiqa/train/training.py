@@ -28,7 +28,14 @@ from .batches import Inputs, activations, pixels
 from .callbacks import Callback, Validation
 from .data import CropSource, Split, split_as_listed, split_by_sample, split_by_subject
 from .features import cached_features, held
-from .groups import head_groups, last_block_cut, last_block_groups, objective_groups, published_groups
+from .groups import (
+    head_groups,
+    last_block_cut,
+    last_block_groups,
+    objective_groups,
+    published_groups,
+    whole_groups,
+)
 from .lesson import Lesson, label_lesson
 from .loop import Loop, TrainingData
 from .processes import Processes, joined
@@ -83,8 +90,8 @@ def train(
         recogniser: Whose backbone to start from; left unchanged.
         settings: How to train.
         folder: Where to write, made if absent.
-        cache: Folder of cached features for ``layers`` other than ``"published"``, to share between trainings
-            on the same crops; None keeps them in `folder` until the training ends.
+        cache: Folder of cached features, where some layers stay as they are, to share between trainings on
+            the same crops; None keeps them in `folder` until the training ends.
         callbacks: Told of each validation.
         progress: Called with (done, total), first over crops while features are computed, then over steps.
 
@@ -166,7 +173,8 @@ def _learner(
     rate = settings.learning_rate
     if record.cut is None:
         inputs = pixels(images, record.spec, device=settings.device)
-        return regressor, inputs, published_groups(regressor, learning_rate=rate)
+        whole = whole_groups if settings.layers == "whole" else published_groups
+        return regressor, inputs, whole(regressor, learning_rate=rate)
     lower, learner = regressor.split(record.cut)
     groups = (last_block_groups if settings.layers == "last-block" else head_groups)(
         learner, learning_rate=rate

@@ -1,0 +1,108 @@
+"""Stage distil: a small quality model that learns from larger ones."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import SettingsError
+from ..core.optional import require
+from ..core.protocols import Progress
+from ..faces.degrade import degrade, draw_degradation
+from ..io.atomic import HEADER, atomic
+from ..io.crops import CropFolder
+from ..io.store import write_json
+from .models import REGRESSOR
+from .settings import PresetStage, setting
+
+if TYPE_CHECKING:
+    from ..train.data import CropSource
+    from ..train.settings import TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distil(PresetStage):
+    """Train a student that is small and fast on what trained models say of crops and of degraded variants.
+
+    Writes a folder that `fiqa score --model` reads, as `fiqa train` does. Each crop is learnt from as it is,
+    in seeded degraded variants and mirrored; the teachers score each variant themselves.
+    """
+
+    name: ClassVar[str] = "distil"
+    crops: tuple[Path, ...] = setting(help="Folder written by `fiqa crop`; may be repeated.")
+    teacher: tuple[Path, ...] = setting(
+        help="Folder written by `fiqa train`; of several the mean rank is learnt."
+    )
+    student: str = setting("student-0.5", help="student-WIDTH, a share of the channels of MobileNetV1.")
+    inherit: str | None = setting(None, help="Recogniser built like MobileNetV1 whose filters to start from.")
+    variants: int = setting(2, help="Degraded variants of each crop.")
+    guide: float = setting(1.0, help="Weight of the teachers' embedding; 0 learns scores alone.")
+    ranking: float = setting(0.0, help="Weight of the order of pairs in a batch.")
+    epochs: int = setting(4, help="Passes over all variants and their mirror images.")
+    batch_size: int = setting(32, help="Samples a step.")
+    learning_rate: float = setting(2e-3, help="Rate of all layers, falling to 0 by a cosine.")
+    validation_fraction: float = setting(0.05, help="Share of subjects to validate on.")
+    seed: int = setting(0, help="Seed of variants, split, first weights and order.")
+    cache: Path | None = setting(
+        None, help="Folder of variants and what teachers said of them, to share.", written=True
+    )
+
+    def resolved(self) -> TrainSettings:
+        """How the student is trained."""
+        from ..train.settings import TrainSettings
+
+        fixed = TrainSettings(
+            layers="whole", head="sigmoid", targets="rank", freeze_batchnorm=False, validations=1
+        )
+        return self.over(fixed)
+
+    def run(self, progress: Progress) -> None:
+        """Train; a killed run goes on to the same result."""
+        require("torch", extra="lab", purpose="distil a student")
+        from ..models.checkpoint import load_regressor
+        from ..models.recognisers import load_torch_recogniser
+        from ..models.student import inherit, student
+        from ..train.distil import Teacher, distil
+        from ..train.variants import Variants
+
+        settings = self.resolved()
+        if self.variants < 0:
+            raise SettingsError(f"variants must be 0 or more, got {self.variants}")
+        network = student(self.student, seed=self.seed)
+        if self.inherit is not None:
+            inherit(network.module, load_torch_recogniser(self.inherit).module)
+        teachers = [Teacher(*load_regressor(path / REGRESSOR)) for path in self.teacher]
+        folder = self.output.with_name(f".parts-{self.output.name}")
+        own = folder / "taught"
+        cache = self.cache or own
+        sources: list[CropSource] = []
+        for crops in map(CropFolder.open, self.crops):
+            sources.append(crops)
+            if self.variants:
+                chosen = {"count": self.variants, "seed": self.seed, "vary": self._vary}
+                sources.append(Variants(crops, **chosen, cache=cache, progress=progress))
+        distil(
+            sources,
+            teachers,
+            student=network,
+            settings=settings,
+            guide=self.guide,
+            ranking=self.ranking,
+            folder=folder,
+            cache=cache,
+            progress=progress,
+        )
+        shutil.rmtree(own, ignore_errors=True)
+        write_json(folder / HEADER, {"provenance": self.provenance("regressor").to_json()})
+        with atomic(self.output) as temporary:
+            folder.rename(temporary)
+
+    def _vary(self, image: NDArray[np.uint8], sample_id: str, number: int) -> NDArray[np.uint8]:
+        """Variant `number` of a crop."""
+        draw = draw_degradation(f"{sample_id} variant {number}", seed=self.seed)
+        return degrade(image, draw.kind, severity=draw.severity, rng=np.random.default_rng(draw.seed))

@@ -1,0 +1,103 @@
+"""Crops to distil on: seeded degraded variants, several sources as one, and mirror images of all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.protocols import Progress, silent
+from ..core.types import FaceCrops, SampleSet
+from .data import CropSource
+from .features import cached
+
+Vary = Callable[[NDArray[np.uint8], str, int], NDArray[np.uint8]]
+"""Crop (size, size, 3), its sample id, number of the variant from 1 -> the variant; always the same one."""
+
+
+class Variants:
+    """`count` variants of each of n crops, kept as pixels in a cache; the first n rows are variant 1.
+
+    Variant k has the id of its crop and ``+k``, and its subject.
+    """
+
+    def __init__(
+        self,
+        crops: CropSource,
+        *,
+        count: int,
+        seed: int,
+        vary: Vary,
+        cache: Path,
+        progress: Progress = silent,
+    ) -> None:
+        """Make the variants, or find them in the cache.
+
+        Args:
+            crops: n crops.
+            count: Variants of each, 1 or more.
+            seed: That `vary` draws by, for the digest.
+            vary: Makes a variant.
+            cache: Folder of caches, made if absent.
+            progress: Called with (chunks done, chunks in all).
+        """
+        ids, n_crops = crops.samples.sample_ids, len(crops.samples)
+        named = [f"{name}+{number}" for number in range(1, count + 1) for name in ids.tolist()]
+        self.samples = SampleSet(np.array(named), np.tile(crops.samples.subject_ids, count))
+        self.digest = _digest(crops.digest, "variants", str(count), str(seed))
+
+        def block(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+            of, numbers = rows % n_crops, (rows // n_crops + 1).tolist()
+            images, names = crops.load(of).images, ids[of].tolist()
+            return np.stack([vary(*one) for one in zip(images, names, numbers, strict=True)])
+
+        self._images = cached(self.digest[:32], n_crops * count, block, cache=cache, progress=progress)
+
+    def load(self, rows: NDArray[np.int64]) -> FaceCrops:
+        """The crops at these rows."""
+        return FaceCrops(self._images[rows])
+
+
+class Joined:
+    """The crops of several sources, one after the other; their sample ids differ."""
+
+    def __init__(self, sources: Sequence[CropSource]) -> None:
+        self.sources = sources
+        samples = [source.samples for source in sources]
+        self.samples = SampleSet(
+            np.concatenate([part.sample_ids for part in samples]),
+            np.concatenate([part.subject_ids for part in samples]),
+        )
+        self.digest = _digest("joined", *(source.digest for source in sources))
+        self._firsts = np.cumsum([0, *(len(part) for part in samples)])
+
+    def load(self, rows: NDArray[np.int64]) -> FaceCrops:
+        """The crops at these rows."""
+        places = np.searchsorted(self._firsts, rows, side="right") - 1
+        found = [self.sources[k].load(rows[[at]] - self._firsts[k]).images for at, k in enumerate(places)]
+        return FaceCrops(np.concatenate(found))
+
+
+class Mirrored:
+    """n crops, and in rows n to 2 n - 1 their mirror images, whose ids end in ``+mirror``."""
+
+    def __init__(self, crops: CropSource) -> None:
+        self.crops = crops
+        ids, subjects = crops.samples.sample_ids, crops.samples.subject_ids
+        mirrored = [f"{name}+mirror" for name in ids.tolist()]
+        self.samples = SampleSet(np.concatenate([ids, mirrored]), np.tile(subjects, 2))
+        self.digest = _digest("mirrored", crops.digest)
+
+    def load(self, rows: NDArray[np.int64]) -> FaceCrops:
+        """The crops at these rows."""
+        n_crops = len(self.crops.samples)
+        images = self.crops.load(rows % n_crops).images
+        mirror = (rows >= n_crops)[:, None, None, None]
+        return FaceCrops(np.where(mirror, images[:, :, ::-1], images))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
