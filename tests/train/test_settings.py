@@ -27,7 +27,7 @@ def test_every_head_of_the_settings_is_there() -> None:
     ("changes", "message"),
     [
         ({"loss": "l2"}, "loss must be one of l1, huber, smooth_l1, ranking, got 'l2'"),
-        ({"layers": "all"}, "layers must be one of published, last-block, head, got 'all'"),
+        ({"layers": "all"}, "layers must be one of published, whole, last-block, head, got 'all'"),
         ({"targets": "unit"}, "targets must be one of minmax, rank, native, got 'unit'"),
         ({"head": "deep"}, "head must be one of linear, sigmoid, mlp, norm, got 'deep'"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),

@@ -22,6 +22,7 @@ from .settings import PresetStage, setting
 
 if TYPE_CHECKING:
     from ..train.data import CropSource
+    from ..train.distil import Teacher
     from ..train.settings import TrainSettings
 
 
@@ -35,8 +36,8 @@ class Distil(PresetStage):
 
     name: ClassVar[str] = "distil"
     crops: tuple[Path, ...] = setting(help="Folder written by `fiqa crop`; may be repeated.")
-    teacher: tuple[Path, ...] = setting(
-        help="Folder written by `fiqa train`; of several the mean rank is learnt."
+    teacher: tuple[str, ...] = setting(
+        help="Folder written by `fiqa train`, or a recogniser for its embedding norm; mean rank of several."
     )
     student: str = setting("student-0.5", help="student-WIDTH, a share of the channels of MobileNetV1.")
     inherit: str | None = setting(None, help="Recogniser built like MobileNetV1 whose filters to start from.")
@@ -64,10 +65,9 @@ class Distil(PresetStage):
     def run(self, progress: Progress) -> None:
         """Train; a killed run goes on to the same result."""
         require("torch", extra="lab", purpose="distil a student")
-        from ..models.checkpoint import load_regressor
         from ..models.recognisers import load_torch_recogniser
         from ..models.student import inherit, student
-        from ..train.distil import Teacher, distil
+        from ..train.distil import distil
         from ..train.variants import Variants
 
         settings = self.resolved()
@@ -76,7 +76,7 @@ class Distil(PresetStage):
         network = student(self.student, seed=self.seed)
         if self.inherit is not None:
             inherit(network.module, load_torch_recogniser(self.inherit).module)
-        teachers = [Teacher(*load_regressor(path / REGRESSOR)) for path in self.teacher]
+        teachers = [_teacher(name) for name in self.teacher]
         folder = self.output.with_name(f".parts-{self.output.name}")
         own = folder / "taught"
         cache = self.cache or own
@@ -84,8 +84,15 @@ class Distil(PresetStage):
         for crops in map(CropFolder.open, self.crops):
             sources.append(crops)
             if self.variants:
-                chosen = {"count": self.variants, "seed": self.seed, "vary": self._vary}
-                sources.append(Variants(crops, **chosen, cache=cache, progress=progress))
+                varied = Variants(
+                    crops,
+                    count=self.variants,
+                    seed=self.seed,
+                    vary=self._vary,
+                    cache=cache,
+                    progress=progress,
+                )
+                sources.append(varied)
         distil(
             sources,
             teachers,
@@ -102,7 +109,23 @@ class Distil(PresetStage):
         with atomic(self.output) as temporary:
             folder.rename(temporary)
 
+    def inputs(self) -> dict[str, Path]:
+        """Every path that the stage reads, teachers that are folders among them."""
+        folders = {f"teacher[{number}]": Path(name) for number, name in enumerate(self.teacher)}
+        return super().inputs() | {name: path for name, path in folders.items() if path.is_dir()}
+
     def _vary(self, image: NDArray[np.uint8], sample_id: str, number: int) -> NDArray[np.uint8]:
         """Variant `number` of a crop."""
         draw = draw_degradation(f"{sample_id} variant {number}", seed=self.seed)
         return degrade(image, draw.kind, severity=draw.severity, rng=np.random.default_rng(draw.seed))
+
+
+def _teacher(name: str) -> Teacher:
+    """A folder that `fiqa train` wrote, or the embedding norm of a recogniser."""
+    from ..models.checkpoint import load_regressor
+    from ..models.recognisers import load_torch_recogniser
+    from ..train.distil import Teacher, norm_teacher
+
+    if Path(name).is_dir():
+        return Teacher(*load_regressor(Path(name) / REGRESSOR))
+    return norm_teacher(load_torch_recogniser(name))

@@ -47,6 +47,27 @@ class Teacher:
     record: RegressorRecord
 
 
+def norm_teacher(recogniser: TorchRecogniser) -> Teacher:
+    """The embedding norm of a recogniser as a teacher, run in bfloat16 and left unchanged.
+
+    Source:
+        Meng et al., "MagFace: A Universal Representation for Face Recognition and Quality Assessment",
+        CVPR 2021, arXiv 2103.06627.
+    """
+    record = RegressorRecord(
+        recogniser=recogniser.name,
+        recogniser_digest=state_digest(recogniser.module),
+        spec=recogniser.spec,
+        dimension=recogniser.dimension,
+        label_method=f"embedding norm of {recogniser.name}",
+        targets="native",
+        cut=recogniser.module.output,
+        head="norm",
+        settings={"precision": "bfloat16"},
+    )
+    return Teacher(Regressor(recogniser.module, recogniser.dimension, head="norm").eval(), record)
+
+
 class Distillation(Objective):
     """|score - target| (smoothed) + ranking x pair loss + guide x (1 - cosine to the teachers' embedding).
 
