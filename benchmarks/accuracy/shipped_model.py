@@ -1,0 +1,113 @@
+"""How the shipped recipe compares: error-versus-discard areas of the student, its teacher and all others.
+
+python -m benchmarks.accuracy.shipped_model TEST SCORES --data DATA
+
+TEST holds lfw/, degraded-lfw/ and cfp-fp/ with a folder of embeddings for each test recogniser, as
+`fiqa reproduce` leaves them; DATA the protocols of LFW and CFP. SCORES holds one scores file for each row of
+the table, <benchmark>/<method>.csv or .parquet; `student` is the student trained on the other data set,
+`teacher` what taught it. All other names are free: embedding_norm, classical, ser_fiq, grafiqs ... by
+`fiqa score`, qualityface and insightface by `python -m benchmarks.peers`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.machine import write_results
+
+from fiqa.comparisons.compare import compare
+from fiqa.core.types import QualityScores
+from fiqa.evaluate.conventions import ISO
+from fiqa.evaluate.edc import discard_order
+from fiqa.evaluate.evaluation import hold_threshold
+from fiqa.evaluate.pauc import Measure
+from fiqa.evaluate.resample import bootstrap
+from fiqa.io.store import FAILURES, SAMPLES, read_embeddings, read_failures, read_samples, read_scores
+from fiqa.pipeline.benchmarks import open_benchmark
+
+BENCHMARKS = {
+    "lfw": ("lfw:{data}/lfw/protocol/pairs.txt",),
+    "degraded-lfw": ("degraded-lfw:{data}/lfw/protocol/pairs.txt", "all:10"),
+    "cfp-fp": ("cfp-fp:{data}/cfp",),
+}
+RECOGNISERS = ("arcface_mbf", "dlib_resnet")
+MEASURE = Measure("normalised", 0.3)
+FMR = 1e-3
+STUDENT = "student"
+
+
+def beds(test: Path, scores: Path, *, data: Path) -> Iterator[tuple[str, str, Path, list[QualityScores]]]:
+    """Benchmark, pair list, embeddings and scores of each test bed that is at hand."""
+    for benchmark, lists in BENCHMARKS.items():
+        files = sorted(path for path in (scores / benchmark).glob("*") if path.suffix in (".csv", ".parquet"))
+        scored = [replace(read_scores(path), method=path.stem) for path in files]
+        for recogniser in RECOGNISERS:
+            folder = test / benchmark / recogniser
+            if not scored or not folder.exists():
+                print(f"left out, no {'embeddings' if scored else 'scores'}: {benchmark} by {recogniser}")
+                continue
+            for spec in lists:
+                yield benchmark, spec.format(data=data), folder, scored
+
+
+def rows_of(spec: str, folder: Path, scored: list[QualityScores], *, replicates: int) -> list[dict[str, Any]]:
+    """One row for each method on one test bed."""
+    embeddings, samples = read_embeddings(folder), read_samples(folder / SAMPLES)
+    failed = read_failures(folder / FAILURES)
+    bed = open_benchmark(spec, samples, non_mated=1_000_000, seed=0, failed=failed, absent="refuse")
+    comparisons = compare(bed.embeddings(embeddings), bed.pairs)
+    threshold, counted = hold_threshold(comparisons, ISO, fmr=FMR)
+    orders = [discard_order(counted, bed.quality(one), fmr=FMR, threshold=threshold) for one in scored]
+    rng = np.random.default_rng(0)
+    drawn = bootstrap(orders, bed.subjects(samples), measures=(MEASURE,), replicates=replicates, rng=rng)
+    names = [one.method for one in scored]
+    contrasts = [(STUDENT, name) for name in names if STUDENT in names and name != STUDENT]
+    changes = {item.baseline: item for item in drawn.differences(MEASURE, contrasts)} if contrasts else {}
+    rows = []
+    for name in names:
+        area, change = drawn.interval(name, MEASURE), changes.get(name)
+        row = {"method": name, "pauc": area.estimate, "low": area.low, "high": area.high}
+        gap = change.change if change else None
+        row["student_minus"] = gap.estimate if gap else ""
+        row["minus_low"], row["minus_high"] = (gap.low, gap.high) if gap else ("", "")
+        row["p_holm"] = change.p_holm if change else ""
+        rows.append(
+            {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
+        )
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Methods by test bed, as Markdown."""
+    columns = list(dict.fromkeys((row["benchmark"], row["pairs"], row["recogniser"]) for row in rows))
+    heads = [f"{name}{', all pairs' if pairs == 'all' else ''} / {by}" for name, pairs, by in columns]
+    lines = [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+    area = {(row["benchmark"], row["pairs"], row["recogniser"], row["method"]): row["pauc"] for row in rows}
+    for method in dict.fromkeys(row["method"] for row in rows):
+        cells = [area.get((*bed, method)) for bed in columns]
+        lines.append(f"| {method} | {' | '.join('–' if cell is None else f'{cell:.3f}' for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("scores", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--replicates", type=int, default=1000)
+    given = parser.parse_args()
+    rows = []
+    for benchmark, spec, folder, scored in beds(given.test, given.scores, data=given.data):
+        place = {"benchmark": benchmark, "pairs": spec.partition(":")[0], "recogniser": folder.name}
+        rows += [{**place, **row} for row in rows_of(spec, folder, scored, replicates=given.replicates)]
+    print(table(rows))
+    write_results(Path(__file__).parent / "results" / "shipped_model.csv", rows)
+
+
+if __name__ == "__main__":
+    main()
