@@ -16,6 +16,7 @@ from fiqa.train.groups import (
     last_block_groups,
     objective_groups,
     published_groups,
+    whole_groups,
 )
 from networks import chain, tiny_recogniser
 from objectives import make_facts
@@ -100,3 +101,12 @@ def test_heads_and_objectives_learn_at_the_full_rate_where_they_can_learn(rng: n
     (classes,) = objective_groups(MagFaceObjective(facts), learning_rate=0.1)
     assert (classes["name"], classes["lr"], classes["weight_decay"]) == ("objective", 0.1, 0.0)
     assert objective_groups(PcNetObjective(facts), learning_rate=0.1) == []
+
+
+def test_the_whole_network_learns_at_one_rate() -> None:
+    regressor = Regressor(deep(60), 2)
+    regressor.backbone.requires_grad_(False)
+    head, backbone = whole_groups(regressor, learning_rate=2e-3)
+    assert (head["lr"], backbone["lr"], backbone["weight_decay"]) == (2e-3, 2e-3, 1e-5)
+    assert backbone["params"] == list(regressor.backbone.parameters())
+    assert all(parameter.requires_grad for parameter in regressor.parameters())

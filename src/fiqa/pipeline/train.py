@@ -47,8 +47,8 @@ class Train(RecogniserStage, PresetStage):
     )
     recogniser: str = setting("sface", help="Backbone to start from, onnx:PATH or torch:PATH.")
     preset: Literal["published", "last-block"] = setting("last-block", help="published or last-block.")
-    layers: Literal["published", "last-block", "head"] | None = setting(
-        None, help="What learns: published, last-block or head."
+    layers: Literal["published", "whole", "last-block", "head"] | None = setting(
+        None, help="What learns: published, whole, last-block or head."
     )
     head: Literal["linear", "sigmoid", "mlp", "norm"] | None = setting(
         None, help="linear, sigmoid, mlp or norm; the objective's own."

@@ -77,8 +77,12 @@ class Joined:
     def load(self, rows: NDArray[np.int64]) -> FaceCrops:
         """The crops at these rows."""
         places = np.searchsorted(self._firsts, rows, side="right") - 1
-        found = [self.sources[k].load(rows[[at]] - self._firsts[k]).images for at, k in enumerate(places)]
-        return FaceCrops(np.concatenate(found))
+        order = np.argsort(places, kind="stable")
+        parts = [
+            self.sources[place].load(rows[places == place] - self._firsts[place]).images
+            for place in np.unique(places)
+        ]
+        return FaceCrops(np.concatenate(parts)[np.argsort(order)])
 
 
 class Mirrored:
