@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "methods": {"core", "models", "comparisons"},
     "explain": {"core", "methods"},
     "train": {"core", "io", "models"},
+    "deploy": {"core", "models"},
     "pipeline": {
         *(
             "core",
@@ -36,6 +37,7 @@ MAY_IMPORT = {
             "methods",
             "explain",
             "train",
+            "deploy",
             "pipeline",
         )
     },
@@ -53,6 +55,7 @@ THIRD_PARTY = {
     "methods": {"numpy", "torch"},
     "explain": {"numpy", "PIL", "torch"},
     "train": {"numpy", "torch"},
+    "deploy": {"numpy", "onnxruntime", "torch"},
     "pipeline": {"numpy", "ray"},
     "cli": {"typer", "rich"},
     "__main__": set(),

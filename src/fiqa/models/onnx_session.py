@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -13,21 +12,24 @@ from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
 from .crop_network import CropNetwork
 
+if TYPE_CHECKING:
+    import onnx
+
 
 class Session:
     """An onnxruntime session of one input that can be pickled, and so sent to worker processes."""
 
-    def __init__(self, model: onnx.ModelProto, *, threads: int | None = None) -> None:
+    def __init__(self, model: onnx.ModelProto | bytes, *, threads: int | None = None) -> None:
         """Plan the model.
 
         Args:
-            model: A plain model, as `read_graph` gives it.
+            model: A plain model, as `read_graph` gives it, or the content of a file that is plain.
             threads: Cores a run may use; None takes all of them.
 
         Raises:
             WeightsError: If onnxruntime cannot run the model.
         """
-        self._start(model.SerializeToString(), threads)
+        self._start(model if isinstance(model, bytes) else model.SerializeToString(), threads)
 
     def _start(self, model: bytes, threads: int | None) -> None:
         options = onnxruntime.SessionOptions()

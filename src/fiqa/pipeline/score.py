@@ -14,7 +14,7 @@ from ..core.types import QualityScores
 from ..io.crops import CropFolder
 from ..io.parts import Parts
 from ..io.store import write_failures, write_scores
-from .models import REGRESSOR, MethodStage
+from .models import DEPLOYED, REGRESSOR, MethodStage
 from .settings import setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
 
@@ -23,8 +23,10 @@ from .source import Batch, chunks, failure_columns, failures_from, open_source
 class Score(MethodStage):
     """Score photos, crops, or a crop folder; higher = more useful for recognition.
 
-    Columns: sample_id, path, face, score, then the detector's confidence and box and the factors of the
-    method where it has some. Photos without a result are listed in a .failures.csv beside the output.
+    Without a method or model the shipped model scores (see `fiqa models`). Columns: sample_id, path, face,
+    score; of an exported or shipped model score100 (0 to 100), percentile in its reference set and, where it
+    is calibrated, expected_fnmr; then the detector's confidence and box and the factors of the method where
+    it has some. Photos without a result are listed in a .failures.csv beside the output.
     """
 
     name: ClassVar[str] = "score"
@@ -39,11 +41,20 @@ class Score(MethodStage):
         None, help="Features of a crop folder, shared by models of one recogniser.", written=True
     )
 
+    def inputs(self) -> dict[str, Path]:
+        """Every path that the stage reads; of a shipped model too."""
+        if self.method_name(default=DEPLOYED) != DEPLOYED:
+            return super().inputs()
+        from ..deploy.model import card_file, model_file
+
+        model = model_file(self.model)
+        return {**super().inputs(), "model": model, "card": card_file(model)}
+
     def run(self, progress: Progress) -> None:
         """Write the scores; a killed run goes on where it ended."""
-        name = self.method_name()
+        name = self.method_name(default=DEPLOYED)
         if self.model is not None and self.cache is not None:
-            self._score_cached(self.model, self.cache, progress)
+            self._score_cached(Path(self.model), self.cache, progress)
             return
         method = self.build(name)
         source = open_source(
@@ -53,11 +64,14 @@ class Score(MethodStage):
 
         def work(number: int) -> dict[str, NDArray[Any]]:
             batch: Batch = source.load(todo[number])
+            scores = method.score(batch.crops)
+            meaning = method.columns(scores) if hasattr(method, "columns") else {}
             factors = method.factors(batch.crops) if hasattr(method, "factors") else {}
             return {
                 "sample_id": batch.samples.sample_ids,
                 "path": batch.paths,
-                "score": method.score(batch.crops),
+                "score": scores,
+                **meaning,
                 **batch.columns,
                 **factors,
                 **failure_columns(batch.failures),
@@ -70,7 +84,7 @@ class Score(MethodStage):
         failures = failures_from(joined)
         if not len(joined["sample_id"]):
             raise DataError(f"no usable face in {len(source.samples)} images of {self.photos}")
-        scores = QualityScores(joined.pop("sample_id"), joined.pop("score"), name)
+        scores = QualityScores(joined.pop("sample_id"), joined.pop("score"), method.name)
         write_scores(self.output, scores, columns=joined, provenance=provenance)
         if failures:
             write_failures(self.output.with_suffix(".failures.csv"), failures)
