@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, SettingsError
-from ..models.onnx_graph import read_graph
 from ..models.onnx_session import Session
+from ..models.onnx_wire import free_image, without_scalar_blocks
 from ..models.weights import find_weights
 
 _STRIDES = (8, 16, 32)
@@ -70,7 +70,8 @@ class Detector:
                 f"got {max_side} and {min_confidence}"
             )
         self.max_side, self.min_confidence = max_side, min_confidence
-        self._session = Session(read_graph(find_weights("yunet", weights), free="image"), threads=threads)
+        model = without_scalar_blocks(free_image(find_weights("yunet", weights).read_bytes()))
+        self._session = Session(model, threads=threads, dequantised=True)
         names = self._session.output_names
         self._places = [[names.index(f"{name}_{stride}") for name in _OUTPUTS] for stride in _STRIDES]
 

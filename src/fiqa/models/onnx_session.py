@@ -19,27 +19,35 @@ if TYPE_CHECKING:
 class Session:
     """An onnxruntime session of one input that can be pickled, and so sent to worker processes."""
 
-    def __init__(self, model: onnx.ModelProto | bytes, *, threads: int | None = None) -> None:
+    def __init__(
+        self, model: onnx.ModelProto | bytes, *, threads: int | None = None, dequantised: bool = False
+    ) -> None:
         """Plan the model.
 
         Args:
             model: A plain model, as `read_graph` gives it, or the content of a file that is plain.
             threads: Cores a run may use; None takes all of them.
+            dequantised: Whether integer weights are brought to float once, at the start, instead of in every
+                run; for files that hold integers to be small, not to compute with them.
 
         Raises:
             WeightsError: If onnxruntime cannot run the model.
         """
-        self._start(model if isinstance(model, bytes) else model.SerializeToString(), threads)
+        content = model if isinstance(model, bytes) else model.SerializeToString()
+        self._start(content, threads, dequantised)
 
-    def _start(self, model: bytes, threads: int | None) -> None:
+    def _start(self, model: bytes, threads: int | None, dequantised: bool) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
+        if dequantised:
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no base but Exception
             raise WeightsError(f"onnxruntime cannot run this model: {error}") from error
-        self._model, self._threads, self._session = model, threads, session
+        self._settings = {"model": model, "threads": threads, "dequantised": dequantised}
+        self._session = session
         self._input = session.get_inputs()[0].name
         self.output_names = tuple(output.name for output in session.get_outputs())
 
@@ -57,10 +65,10 @@ class Session:
         return self(batch)[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self._model, "threads": self._threads}
+        return self._settings
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["model"], state["threads"])
+        self._start(**state)
 
 
 class OnnxRecogniser:

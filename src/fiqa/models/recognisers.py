@@ -11,8 +11,6 @@ from ..core.optional import require
 from ..core.protocols import InputSpec, Recogniser
 from ..core.registry import Registry
 from .layouts import LAYOUTS
-from .onnx_graph import read_crop_graph
-from .onnx_session import OnnxRecogniser
 from .weights import QUALITY, RECORDS, find_weights
 
 if TYPE_CHECKING:
@@ -68,6 +66,10 @@ def load_recogniser(
     if source.torch:
         return _published(source, frozen=True)
     assert source.spec is not None  # by construction of _resolve
+    require("onnx", extra="lab", purpose="read the network of a recogniser")
+    from .onnx_graph import read_crop_graph
+    from .onnx_session import OnnxRecogniser
+
     model = read_crop_graph(source.file, source.spec)
     return OnnxRecogniser(source.name, source.spec, model=model, threads=threads)
 
@@ -84,6 +86,7 @@ def load_torch_recogniser(
             supported.
     """
     require("torch", extra="lab", purpose="run a recogniser with gradients")
+    from .onnx_graph import read_crop_graph
     from .onnx_torch import to_torch
     from .torch_recogniser import TorchRecogniser
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..core.optional import require
 from ..methods import METHODS
-from ..models.onnx_graph import describe
 from ..models.recognisers import RECOGNISERS
 from ..models.weights import record_of
 
@@ -52,6 +52,9 @@ def inspect_weights(path: Path) -> dict[str, Any]:
         WeightsError: If the file cannot be read or has no known layout; what is missing is named.
     """
     if path.suffix == ".onnx":
+        require("onnx", extra="lab", purpose="look into an ONNX file")
+        from ..models.onnx_graph import describe
+
         shapes = describe(path)
         record = record_of(path)
         return {"name": record.name if record else "", "licence": record.licence if record else "", **shapes}
