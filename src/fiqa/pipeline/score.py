@@ -18,6 +18,9 @@ from .models import DEPLOYED, REGRESSOR, MethodStage
 from .settings import setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
 
+QUICK_SIDE = 160
+"""Pixels; what a photograph of a face fits into with room to spare."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score(MethodStage):
@@ -37,6 +40,11 @@ class Score(MethodStage):
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
+    detect_size: int | None = setting(
+        None,
+        help="Longer side of the copy of a photo that is searched first, 0 for none; "
+        "160 for exported and shipped models, none for other methods.",
+    )
     cache: Path | None = setting(
         None, help="Features of a crop folder, shared by models of one recogniser.", written=True
     )
@@ -57,8 +65,14 @@ class Score(MethodStage):
             self._score_cached(Path(self.model), self.cache, progress)
             return
         method = self.build(name)
+        quick = QUICK_SIDE if self.detect_size is None and name == DEPLOYED else self.detect_size
         source = open_source(
-            self.photos, method.spec, aligned=self.aligned, face=self.face, strict=self.strict
+            self.photos,
+            method.spec,
+            aligned=self.aligned,
+            face=self.face,
+            strict=self.strict,
+            quick_side=quick or None,
         )
         todo = chunks(source)
 
