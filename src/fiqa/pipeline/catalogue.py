@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.optional import require
+from ..deploy.model import load_deployed, shipped_models
 from ..methods import METHODS
 from ..models.recognisers import RECOGNISERS
 from ..models.weights import record_of
@@ -38,6 +39,33 @@ def recogniser_rows() -> list[dict[str, Any]]:
     """One row a recogniser."""
     columns = ("name", "summary", "licence", "filename", "sha256", "layout", "source")
     return [{column: getattr(row, column) for column in columns} for row in RECOGNISERS]
+
+
+def model_rows() -> list[dict[str, Any]]:
+    """One row a shipped model, in order of name: the first is what `fiqa score` takes.
+
+    Raises:
+        WeightsError: If a card is absent, malformed or that of another file.
+    """
+    rows = []
+    for path in shipped_models().values():
+        card = load_deployed(path, threads=1).card
+        facts = card.to_dict()
+        areas = [one for one in card.metrics if one.get("kind") == "normalised"]
+        rows.append(
+            {
+                "name": card.name,
+                "licence": card.licence,
+                "size": f"{card.n_bytes / 1e6:.1f} MB {card.precision}",
+                "crops": f"{card.spec.crop} {card.spec.size}",
+                "pAUC": ", ".join(f"{one['benchmark']} {one['estimate']:.3f}" for one in areas)
+                or "not measured",
+                **{
+                    key: facts[key] for key in ("sha256", "terms", "input", "metrics", "robustness", "limits")
+                },
+            }
+        )
+    return rows
 
 
 def inspect_weights(path: Path) -> dict[str, Any]:

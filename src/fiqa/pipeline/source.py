@@ -270,7 +270,6 @@ def _decoded(
     samples: SampleSet, rows: NDArray[np.int64], read: Callable[[int], Path | bytes]
 ) -> Iterator[tuple[int, NDArray[np.uint8] | Failure]]:
     """Decode aligned images a little ahead in a thread; one that cannot be read comes as a Failure."""
-
     with ThreadPoolExecutor(max_workers=1) as pool:
         images = pool.map(lambda row: _decode(samples, row, read), rows.tolist())
         yield from zip(rows.tolist(), images, strict=True)
