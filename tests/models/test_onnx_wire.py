@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fiqa.core.errors import WeightsError
 from fiqa.models.onnx_graph import read_graph
 from fiqa.models.onnx_session import Session
-from fiqa.models.onnx_wire import edited, free_image, selected, without_scalar_blocks
+from fiqa.models.onnx_wire import edited, free_batch, free_image, selected, without_scalar_blocks
 from fiqa.models.weights import find_weights
 
 
@@ -45,7 +45,7 @@ def fixed_model(block_size=2):
 
 def test_height_and_width_become_free_and_nothing_else_changes():
     before, after = onnx.load_from_string(fixed_model()), onnx.load_from_string(free_image(fixed_model()))
-    assert shapes(after.graph.input) == [[1, 3, "side", "side"]]
+    assert shapes(after.graph.input) == [[1, 3, "free", "free"]]
     assert shapes(after.graph.output) == [[]]
     assert after.graph.output[0].type.tensor_type.elem_type == TensorProto.FLOAT
     assert not after.graph.value_info
@@ -69,6 +69,22 @@ def test_the_detector_computes_as_with_the_onnx_package():
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 96, 64)).astype(np.float32)
     for one, other in zip(ours(image), theirs(image), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_recogniser_computes_as_with_the_onnx_package():
+    path = find_weights("sface")
+    ours = Session(without_scalar_blocks(free_batch(path.read_bytes())), dequantised=True)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 3, 112, 112)).astype(np.float32)
+    np.testing.assert_array_equal(ours.first(images), Session(read_graph(path)).first(images))
+
+
+def test_inputs_that_are_weights_or_idle_are_dropped():
+    model = onnx.load_from_string(fixed_model())
+    for name in ("q", "idle"):
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, (1,)))
+    freed = onnx.load_from_string(free_batch(model.SerializeToString()))
+    assert [value.name for value in freed.graph.input] == ["x"]
+    assert shapes(freed.graph.input) == [["free", 3, 4, 2]]
 
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(min_value=1, max_value=5000))

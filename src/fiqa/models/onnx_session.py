@@ -75,14 +75,15 @@ class OnnxRecogniser:
     """A recogniser of one input and one embedding output."""
 
     def __init__(
-        self, name: str, spec: InputSpec, *, model: onnx.ModelProto, threads: int | None = None
+        self, name: str, spec: InputSpec, *, model: onnx.ModelProto | bytes, threads: int | None = None
     ) -> None:
         """Plan the network and try it on two black crops.
 
         Args:
             name: Name in results.
             spec: How the network wants its crops.
-            model: A plain model, as `read_graph` gives it.
+            model: A plain model, as `read_graph` gives it, or the content of a file; integer weights are
+                brought to float.
             threads: Cores a run may use; None takes all of them.
 
         Raises:
@@ -90,7 +91,7 @@ class OnnxRecogniser:
                 embedding a crop.
         """
         self.name, self.spec = name, spec
-        run = Session(model, threads=threads).first
+        run = Session(model, threads=threads, dequantised=True).first
         self._network = CropNetwork(f"recogniser {name}", spec, run=run, gives="embedding")
         self.dimension = self._network.width
 

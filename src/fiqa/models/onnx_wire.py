@@ -21,7 +21,7 @@ _SHAPE = (2, 1, 2)
 """From a value of a graph: type, tensor type, shape."""
 _DIMENSION = (1,)
 _NODE_INPUT, _NODE_KIND, _NODE_ATTRIBUTE = (1,), (4,), (5,)
-_WEIGHT_LENGTHS, _WEIGHT_NAME, _ATTRIBUTE_NAME = 1, (8,), (1,)
+_WEIGHT_LENGTHS, _WEIGHT_NAME, _VALUE_NAME, _ATTRIBUTE_NAME = 1, (8,), (1,), (1,)
 _ONE_VALUE: tuple[list[bytes], ...] = ([], [b"\x08\x01"], [b"\x0a\x01\x01"])
 """Lengths of a weight of one value: none, or a single 1, in either coding of a list."""
 _FIXED = {1: 8, 5: 4}
@@ -37,10 +37,36 @@ def free_image(model: bytes) -> bytes:
     Raises:
         WeightsError: If these bytes are no ONNX model.
     """
+    return _freed(model, (2, 3))
+
+
+def free_batch(model: bytes) -> bytes:
+    """The model with a free batch, and with the image as its only input.
+
+    Published files list weights among their inputs, some of them ones that nothing reads, and onnxruntime
+    waits for those.
+
+    Args:
+        model: An ONNX file.
+
+    Raises:
+        WeightsError: If these bytes are no ONNX model.
+    """
+    read = set(selected(model, (_GRAPH, _NODE, *_NODE_INPUT)))
+    data = read - set(selected(model, (_GRAPH, _WEIGHT, *_WEIGHT_NAME)))
+
+    def image(value: bytes) -> bytes | None:
+        return value if data & set(selected(value, _VALUE_NAME)) else None
+
+    return _freed(edited(model, (_GRAPH, _INPUT), image), (0,))
+
+
+def _freed(model: bytes, axes: tuple[int, ...]) -> bytes:
+    """The model with these axes of its input free, and without the recorded lengths that they decide."""
 
     def free(shape: bytes) -> bytes:
-        axes = itertools.count()
-        return edited(shape, _DIMENSION, lambda length: length if next(axes) < 2 else b"\x12\x04side")
+        axis = itertools.count()
+        return edited(shape, _DIMENSION, lambda length: b"\x12\x04free" if next(axis) in axes else length)
 
     for path, edit in (
         ((_GRAPH, _VALUE_INFO), _drop),

@@ -43,7 +43,7 @@ class Score(MethodStage):
     detect_size: int | None = setting(
         None,
         help="Longer side of the copy of a photo that is searched first, 0 for none; "
-        "160 for exported and shipped models, none for other methods.",
+        "160 for the largest face by exported and shipped models, else none.",
     )
     cache: Path | None = setting(
         None, help="Features of a crop folder, shared by models of one recogniser.", written=True
@@ -65,7 +65,8 @@ class Score(MethodStage):
             self._score_cached(Path(self.model), self.cache, progress)
             return
         method = self.build(name)
-        quick = QUICK_SIDE if self.detect_size is None and name == DEPLOYED else self.detect_size
+        fast = name == DEPLOYED and self.face == "largest"
+        quick = QUICK_SIDE if self.detect_size is None and fast else self.detect_size
         source = open_source(
             self.photos,
             method.spec,
