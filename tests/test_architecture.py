@@ -130,9 +130,18 @@ def test_no_shelf_for_odds_and_ends() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["fiqa", "fiqa.cli", "fiqa.methods", "fiqa.pipeline.explain", "fiqa.models", "fiqa.faces", "fiqa.io"],
+    [
+        "fiqa",
+        "fiqa.cli",
+        "fiqa.deploy.model",
+        "fiqa.methods",
+        "fiqa.pipeline.explain",
+        "fiqa.models",
+        "fiqa.faces",
+        "fiqa.io",
+    ],
 )
 def test_light_imports(module: str) -> None:
-    heavy = "{'torch', 'pyarrow', 'scipy', 'sklearn', 'numba', 'matplotlib', 'ray', 'pandas'}"
+    heavy = "{'torch', 'pyarrow', 'scipy', 'sklearn', 'numba', 'matplotlib', 'ray', 'pandas', 'onnx'}"
     code = f"import sys, {module}; found = {heavy} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
