@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -92,7 +92,7 @@ class Card:
     calibration: ExpectedFnmr | None = None
     metrics: tuple[Mapping[str, Any], ...] = ()
     robustness: Mapping[str, Any] | None = None
-    limits: tuple[str, ...] = field(default=())
+    limits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.spec.colour, self.spec.mean, self.spec.std) != ("rgb", 0.0, 1.0):

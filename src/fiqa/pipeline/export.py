@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.arrays import first_few
 from ..core.errors import DataError, SettingsError
+from ..core.optional import require
 from ..core.protocols import InputSpec, Progress
 from ..core.types import FaceCrops
 from ..deploy.model import CARD
@@ -71,6 +72,7 @@ class Export(Stage):
 
     def run(self, progress: Progress) -> None:
         """Export, compare, and write the model and its card."""
+        require("torch", extra="lab", purpose="export a trained model")
         from ..deploy.card import Card
         from ..deploy.export import to_int8, to_onnx
         from ..deploy.model import network
