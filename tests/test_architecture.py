@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "methods": {"core", "models", "comparisons"},
     "explain": {"core", "methods"},
     "train": {"core", "io", "models"},
+    "deploy": {"core", "models"},
     "pipeline": {
         *(
             "core",
@@ -36,6 +37,7 @@ MAY_IMPORT = {
             "methods",
             "explain",
             "train",
+            "deploy",
             "pipeline",
         )
     },
@@ -48,11 +50,12 @@ THIRD_PARTY = {
     "comparisons": {"numpy", "numba", "scipy", "threadpoolctl"},
     "optimize": {"numpy"},
     "evaluate": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
-    "models": {"numpy", "onnx", "onnxruntime", "pooch", "torch"},
+    "models": {"numpy", "onnx", "onnxruntime", "torch"},
     "faces": {"numpy", "cv2", "onnxruntime"},
     "methods": {"numpy", "torch"},
     "explain": {"numpy", "PIL", "torch"},
     "train": {"numpy", "torch"},
+    "deploy": {"numpy", "onnxruntime", "torch"},
     "pipeline": {"numpy", "ray"},
     "cli": {"typer", "rich"},
     "__main__": set(),
@@ -127,9 +130,18 @@ def test_no_shelf_for_odds_and_ends() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["fiqa", "fiqa.cli", "fiqa.methods", "fiqa.pipeline.explain", "fiqa.models", "fiqa.faces", "fiqa.io"],
+    [
+        "fiqa",
+        "fiqa.cli",
+        "fiqa.deploy.model",
+        "fiqa.methods",
+        "fiqa.pipeline.explain",
+        "fiqa.models",
+        "fiqa.faces",
+        "fiqa.io",
+    ],
 )
 def test_light_imports(module: str) -> None:
-    heavy = "{'torch', 'pyarrow', 'scipy', 'sklearn', 'numba', 'matplotlib', 'ray', 'pandas'}"
+    heavy = "{'torch', 'pyarrow', 'scipy', 'sklearn', 'numba', 'matplotlib', 'ray', 'pandas', 'onnx'}"
     code = f"import sys, {module}; found = {heavy} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -126,6 +126,14 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command(rich_help_panel=_TABLES)
+def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Quality models inside this package, with the numbers of their cards."""
+    from .pipeline.catalogue import model_rows
+
+    _table(model_rows(), as_json, "name", "licence", "size", "crops", "pAUC")
+
+
+@app.command(rich_help_panel=_TABLES)
 def recognisers(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Recognisers and where their weights come from."""
     from .pipeline.catalogue import recogniser_rows

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,11 @@ from fiqa.models.weights import RECORDS, WeightsRecord, find_weights
 
 CONTENT = b"weights of a tiny network"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+PUBLISHED = WeightsRecord(
+    "tiny", "a:b", "", filename="tiny.onnx", sha256=DIGEST, url="https://nowhere.invalid/t"
+)
 
 
 @pytest.fixture
@@ -83,35 +90,42 @@ def test_an_absent_file_says_which_file_goes_where(places):
 
 
 def test_a_publisher_out_of_reach_says_which_file_goes_where(places, monkeypatch):
-    import pooch
-
-    def unreachable(*args, **settings):
+    def unreachable(url, *, timeout):
         raise OSError("no route to host")
 
-    record = WeightsRecord(
-        "tiny", "a:b", "", filename="tiny.onnx", sha256=DIGEST, url="https://nowhere.invalid/t"
-    )
-    monkeypatch.setattr(weights, "RECORDS", Registry("weights", (record,)))
-    monkeypatch.setattr(pooch, "retrieve", unreachable)
+    monkeypatch.setattr(weights, "RECORDS", Registry("weights", (PUBLISHED,)))
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     with pytest.raises(
         WeightsError, match=r"put tiny\.onnx into .*; https://nowhere\.invalid/t failed: no route"
     ):
         find_weights("tiny")
+    assert list(places["cache"].iterdir()) == []
 
 
-def test_a_fetched_file_is_kept_in_the_cache(places, monkeypatch):
-    import pooch
+@pytest.mark.parametrize("content", [CONTENT, b"altered"])
+def test_a_fetched_file_is_kept_in_the_cache_if_its_digest_is_right(places, monkeypatch, content):
+    monkeypatch.setattr(weights, "RECORDS", Registry("weights", (PUBLISHED,)))
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: io.BytesIO(content))
+    if content == CONTENT:
+        assert find_weights("tiny") == places["cache"] / "tiny.onnx"
+        assert (places["cache"] / "tiny.onnx").read_bytes() == CONTENT
+        return
+    with pytest.raises(WeightsError, match=r"nowhere\.invalid/t failed: .*expected"):
+        find_weights("tiny")
+    assert list(places["cache"].iterdir()) == []
 
-    def retrieve(url, known_hash, *, fname, path):
-        assert (url, known_hash) == ("https://nowhere.invalid/t", f"sha256:{DIGEST}")
-        (path / fname).write_bytes(CONTENT)
 
-    record = WeightsRecord(
-        "tiny", "a:b", "", filename="tiny.onnx", sha256=DIGEST, url="https://nowhere.invalid/t"
-    )
-    monkeypatch.setattr(weights, "RECORDS", Registry("weights", (record,)))
-    monkeypatch.setattr(pooch, "retrieve", retrieve)
-    assert find_weights("tiny") == places["cache"] / "tiny.onnx"
+def test_the_cache_lies_where_the_system_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert weights.cache_folder() == tmp_path / "fiqa"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert weights.cache_folder() == Path.home() / ".cache" / "fiqa"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert weights.cache_folder() == Path.home() / "Library" / "Caches" / "fiqa"
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert weights.cache_folder() == tmp_path / "fiqa" / "fiqa" / "Cache"
 
 
 def test_an_unknown_name_is_answered_with_near_ones():

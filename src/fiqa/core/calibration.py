@@ -50,6 +50,11 @@ class FnmrGivenScore(OverScores):
     low: NDArray[np.floating]
     high: NDArray[np.floating]
 
+    def expected(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """(n,) expected FNMR, in [0, 1], of mated pairs whose worse image has these (n,) scores."""
+        expected: NDArray[np.float64] = np.interp(_list(scores), self.scores, self.fnmr)
+        return expected
+
 
 @dataclass(frozen=True, eq=False)
 class FnmrOfKept(OverScores):
@@ -103,6 +108,20 @@ class Percentiles(OverScores):
 
     percent: NDArray[np.floating]
 
+    @classmethod
+    def of(cls, values: NDArray[np.floating], *, at: NDArray[np.floating]) -> Self:
+        """Those of reference scores (m,), tabulated at rising scores (k,)."""
+        ordered = np.sort(values)
+        below, up_to = (np.searchsorted(ordered, at, side=side) for side in ("left", "right"))
+        return cls(at, 50.0 * (below + up_to) / len(values))
+
+    def percentile(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """(n,) per cent of the reference samples below these (n,) scores, half of those equal counted."""
+        percent: NDArray[np.float64] = np.interp(
+            _list(scores), self.scores, self.percent, left=0.0, right=100.0
+        )
+        return percent
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -148,17 +167,11 @@ class Calibration:
 
     def expected_fnmr(self, scores: ArrayLike) -> NDArray[np.float64]:
         """(n,) expected FNMR, in [0, 1], of mated pairs whose worse image has these (n,) scores."""
-        table = self.fnmr_given_score
-        expected: NDArray[np.float64] = np.interp(_list(scores), table.scores, table.fnmr)
-        return expected
+        return self.fnmr_given_score.expected(scores)
 
     def percentile(self, scores: ArrayLike) -> NDArray[np.float64]:
         """(n,) per cent of the reference samples below these (n,) scores, half of those equal counted."""
-        table = self.percentiles
-        percent: NDArray[np.float64] = np.interp(
-            _list(scores), table.scores, table.percent, left=0.0, right=100.0
-        )
-        return percent
+        return self.percentiles.percentile(scores)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -126,7 +126,7 @@ def calibrate(
         replicates=settings.replicates,
         fnmr_given_score=given,
         fnmr_of_kept=FnmrOfKept(**kept, **_losses(kept["scores"], quality, samples, settings.min_samples)),
-        percentiles=Percentiles(scores, _percent(scores, quality.values)),
+        percentiles=Percentiles.of(quality.values, at=scores),
         groups={}
         if groups is None
         else _by_group(kept["scores"], comparisons, quality, groups, curve.threshold),
@@ -258,12 +258,6 @@ def _tabulated(values: NDArray[np.floating]) -> NDArray[np.floating]:
     if len(distinct) <= N_SCORES:
         return distinct
     return np.unique(np.quantile(values, np.linspace(0, 1, N_SCORES), method="lower"))
-
-
-def _percent(scores: NDArray[np.floating], values: NDArray[np.floating]) -> NDArray[np.float64]:
-    ordered = np.sort(values)
-    below, up_to = (np.searchsorted(ordered, scores, side=side) for side in ("left", "right"))
-    return 50.0 * (below + up_to) / len(values)
 
 
 def _losses(

@@ -55,6 +55,17 @@ def crop_size(crop: Crop) -> int:
     return _TEMPLATES[crop][1]
 
 
+def landmark_template(crop: Crop, size: int | None = None) -> NDArray[np.float64]:
+    """Where (5, 2) a crop's landmarks lie, x and y in pixels, ordered as in `Face`.
+
+    Args:
+        crop: Alignment convention; an unknown one is a SettingsError.
+        size: Side of the crop; None takes the convention's own (112 or 150), others scale the template.
+    """
+    own = crop_size(crop)
+    return _TEMPLATES[crop][0] * ((size or own) / own)
+
+
 def align(
     image: NDArray[np.uint8],
     landmarks: NDArray[np.floating],
@@ -79,8 +90,7 @@ def align(
         SettingsError: If the convention is unknown.
     """
     size = size or crop_size(crop)
-    template = _TEMPLATES[crop][0] * (size / crop_size(crop))
-    matrix = similarity(landmarks, template)
+    matrix = similarity(landmarks, landmark_template(crop, size))
     source_scale = float(1.0 / np.hypot(matrix[0, 0], matrix[1, 0]))
     samples = int(np.clip(np.rint(source_scale), 1, _MAX_SUPERSAMPLING))
     fine = matrix * samples

@@ -130,9 +130,7 @@ def blur(image: Image, severity: float, *, rng: np.random.Generator) -> Image:
 
 def jpeg(image: Image, severity: float, *, rng: np.random.Generator) -> Image:
     """JPEG of quality ``90 * (4 / 90)**severity`` with the usual halved colour resolution."""
-    quality = round(90 * (4 / 90) ** severity)
-    _, stream = cv2.imencode(".jpg", image[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return _uint8(np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR))[..., ::-1])
+    return reencoded(image, quality=round(90 * (4 / 90) ** severity))
 
 
 def noise(image: Image, severity: float, *, rng: np.random.Generator) -> Image:
@@ -161,6 +159,12 @@ def occlusion(image: Image, severity: float, *, rng: np.random.Generator) -> Ima
     covered = image.copy()
     covered[rows, columns] = rng.integers(0, 256, 3)
     return covered
+
+
+def reencoded(image: Image, *, quality: int) -> Image:
+    """The crop after JPEG of a quality in 1 to 100, with the usual halved colour resolution."""
+    _, stream = cv2.imencode(".jpg", image[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return _uint8(np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def _uint8(values: NDArray[Any]) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +73,17 @@ def extract(
     if strict and face != "all" and len(found) > 1:
         message = f"{len(found)} faces where one is meant"
         return Extraction(nothing, failure=Failure(sample_id, "crop", "several_faces", message))
-    aligned = [align(image, item.landmarks, crop=crop, size=size) for item in faces]
-    crops = FaceCrops(
+    crops = cut_out(image, [item.landmarks for item in faces], crop=crop, size=size)
+    return Extraction(crops, tuple(faces))
+
+
+def cut_out(
+    image: NDArray[np.uint8], landmarks: Sequence[NDArray[np.floating]], *, crop: Crop, size: int
+) -> FaceCrops:
+    """Aligned crops of faces at known landmarks, (5, 2) each; see `align`."""
+    aligned = [align(image, points, crop=crop, size=size) for points in landmarks]
+    return FaceCrops(
         np.stack([item.crop for item in aligned]),
-        np.stack([transform(cut.matrix, item.landmarks) for cut, item in zip(aligned, faces, strict=True)]),
+        np.stack([transform(cut.matrix, points) for cut, points in zip(aligned, landmarks, strict=True)]),
         np.array([item.source_scale for item in aligned], np.float32),
     )
-    return Extraction(crops, tuple(faces))

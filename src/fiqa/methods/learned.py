@@ -21,6 +21,11 @@ class Learned:
 
     Labels were brought to [0, 1] for training; outputs are not clipped and may leave that range a little.
 
+    Attributes:
+        regressor: The network, in evaluation mode.
+        record: What it is.
+        spec: How it wants its crops.
+
     Source:
         Babnik, Peer, Struc, "Optimization-Based Improvement of Face Image Quality Assessment Techniques",
         IWBF 2023, arXiv 2305.14856, section on transfer learning.
@@ -38,12 +43,12 @@ class Learned:
         Raises:
             WeightsError: If the checkpoint is absent, damaged or does not fit its recogniser.
         """
-        self._regressor, self.record = load_regressor(checkpoint, recogniser=recogniser)
+        self.regressor, self.record = load_regressor(checkpoint, recogniser=recogniser)
         self.spec = self.record.spec
 
     def score_tensor(self, prepared: Tensor) -> Tensor:
         """The score (n,) of prepared crops (n, 3, size, size), with gradients."""
-        scores: Tensor = self._regressor(prepared)
+        scores: Tensor = self.regressor(prepared)
         return scores
 
     @torch.inference_mode()
@@ -56,5 +61,5 @@ class Learned:
         values = [np.zeros(0)]
         for start in range(0, len(crops), _BATCH):
             batch = torch.from_numpy(self.spec.prepare(crops.images[start : start + _BATCH]))
-            values.append(self._regressor(batch).double().numpy())
+            values.append(self.regressor(batch).double().numpy())
         return np.concatenate(values)

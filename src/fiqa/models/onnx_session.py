@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -13,31 +12,42 @@ from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
 from .crop_network import CropNetwork
 
+if TYPE_CHECKING:
+    import onnx
+
 
 class Session:
     """An onnxruntime session of one input that can be pickled, and so sent to worker processes."""
 
-    def __init__(self, model: onnx.ModelProto, *, threads: int | None = None) -> None:
+    def __init__(
+        self, model: onnx.ModelProto | bytes, *, threads: int | None = None, dequantised: bool = False
+    ) -> None:
         """Plan the model.
 
         Args:
-            model: A plain model, as `read_graph` gives it.
+            model: A plain model, as `read_graph` gives it, or the content of a file that is plain.
             threads: Cores a run may use; None takes all of them.
+            dequantised: Whether integer weights are brought to float once, at the start, instead of in every
+                run; for files that hold integers to be small, not to compute with them.
 
         Raises:
             WeightsError: If onnxruntime cannot run the model.
         """
-        self._start(model.SerializeToString(), threads)
+        content = model if isinstance(model, bytes) else model.SerializeToString()
+        self._start(content, threads, dequantised)
 
-    def _start(self, model: bytes, threads: int | None) -> None:
+    def _start(self, model: bytes, threads: int | None, dequantised: bool) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
+        if dequantised:
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no base but Exception
             raise WeightsError(f"onnxruntime cannot run this model: {error}") from error
-        self._model, self._threads, self._session = model, threads, session
+        self._settings = {"model": model, "threads": threads, "dequantised": dequantised}
+        self._session = session
         self._input = session.get_inputs()[0].name
         self.output_names = tuple(output.name for output in session.get_outputs())
 
@@ -55,24 +65,25 @@ class Session:
         return self(batch)[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self._model, "threads": self._threads}
+        return self._settings
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["model"], state["threads"])
+        self._start(**state)
 
 
 class OnnxRecogniser:
     """A recogniser of one input and one embedding output."""
 
     def __init__(
-        self, name: str, spec: InputSpec, *, model: onnx.ModelProto, threads: int | None = None
+        self, name: str, spec: InputSpec, *, model: onnx.ModelProto | bytes, threads: int | None = None
     ) -> None:
         """Plan the network and try it on two black crops.
 
         Args:
             name: Name in results.
             spec: How the network wants its crops.
-            model: A plain model, as `read_graph` gives it.
+            model: A plain model, as `read_graph` gives it, or the content of a file; integer weights are
+                brought to float.
             threads: Cores a run may use; None takes all of them.
 
         Raises:
@@ -80,7 +91,7 @@ class OnnxRecogniser:
                 embedding a crop.
         """
         self.name, self.spec = name, spec
-        run = Session(model, threads=threads).first
+        run = Session(model, threads=threads, dequantised=True).first
         self._network = CropNetwork(f"recogniser {name}", spec, run=run, gives="embedding")
         self.dimension = self._network.width
 

@@ -13,7 +13,6 @@ from ..core.protocols import InputSpec
 from ..core.registry import Registry
 from .crop_network import CropNetwork, Run
 from .layouts import layouts_of
-from .onnx_graph import read_crop_graph
 from .onnx_session import Session
 from .weights import QUALITY, RECORDS, find_weights
 
@@ -83,6 +82,9 @@ def load_quality_network(
         contract = layouts[0].spec
     if contract is None:
         raise SettingsError(f"{path} needs a contract (size, crop, colour, mean, std): give a card")
+    require("onnx", extra="lab", purpose="read a network of another make")
+    from .onnx_graph import read_crop_graph
+
     return QualityNetwork(path.stem, contract, run=Session(read_crop_graph(path, contract)).first)
 
 

@@ -11,8 +11,7 @@ from ..core.optional import require
 from ..core.protocols import InputSpec, Recogniser
 from ..core.registry import Registry
 from .layouts import LAYOUTS
-from .onnx_graph import read_crop_graph
-from .onnx_session import OnnxRecogniser
+from .onnx_wire import free_batch, without_scalar_blocks
 from .weights import QUALITY, RECORDS, find_weights
 
 if TYPE_CHECKING:
@@ -68,6 +67,14 @@ def load_recogniser(
     if source.torch:
         return _published(source, frozen=True)
     assert source.spec is not None  # by construction of _resolve
+    from .onnx_session import OnnxRecogniser
+
+    if not name.startswith(ONNX_FILE):
+        known = without_scalar_blocks(free_batch(source.file.read_bytes()))
+        return OnnxRecogniser(source.name, source.spec, model=known, threads=threads)
+    require("onnx", extra="lab", purpose="read a network of your own")
+    from .onnx_graph import read_crop_graph
+
     model = read_crop_graph(source.file, source.spec)
     return OnnxRecogniser(source.name, source.spec, model=model, threads=threads)
 
@@ -84,6 +91,7 @@ def load_torch_recogniser(
             supported.
     """
     require("torch", extra="lab", purpose="run a recogniser with gradients")
+    from .onnx_graph import read_crop_graph
     from .onnx_torch import to_torch
     from .torch_recogniser import TorchRecogniser
 

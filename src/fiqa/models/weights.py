@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ from .layouts import LAYOUTS
 FOLDER_VARIABLE = "FIQA_MODELS"
 """Environment variable that names a folder of weights, searched before the user cache."""
 
+_TIMEOUT = 30.0
+"""Seconds without an answer after which a publisher counts as out of reach."""
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
 _EDIFFIQA = "https://github.com/yakhyo/face-image-quality-assessment/releases/download/weights"
 
@@ -246,10 +250,13 @@ def record_of(path: Path) -> WeightsRecord | None:
 
 
 def cache_folder() -> Path:
-    """The user's folder of downloaded weights; it need not exist."""
-    import pooch
-
-    return Path(pooch.os_cache("fiqa"))
+    """The user's folder of downloaded weights, where the system keeps caches; it need not exist."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "fiqa" / "fiqa" / "Cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "fiqa"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "fiqa"
 
 
 def _candidates(record: WeightsRecord) -> Iterator[Path]:
@@ -281,15 +288,20 @@ def _digest(path: Path) -> str:
 
 
 def _fetched(record: WeightsRecord) -> Path:
-    """Fetch the file from its publisher into the user cache; pooch checks the digest."""
-    import pooch
+    """Fetch the file from its publisher into the user cache; only one of the recorded digest is kept."""
+    from urllib.request import urlopen
 
     folder = cache_folder()
     wanted = f"weights {record.name} are absent: put {record.filename} into {folder} or name its path"
     if not record.url:
         raise WeightsError(f"{wanted} ({record.source}; {record.licence})")
+    partial = folder / f".{record.filename}.{os.getpid()}"
     try:
-        pooch.retrieve(record.url, f"sha256:{record.sha256}", fname=record.filename, path=folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with urlopen(record.url, timeout=_TIMEOUT) as answer, partial.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+        return _verified(record, partial).replace(folder / record.filename)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{wanted}; {record.url} failed: {error}") from error
-    return folder / record.filename
+    finally:
+        partial.unlink(missing_ok=True)

@@ -17,6 +17,12 @@ STAGES: Registry[Entry] = Registry(
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),
         Entry("distil", "fiqa.pipeline.distil:Distil", "a small student from trained models and crops"),
+        Entry("export", "fiqa.pipeline.export:Export", "a trained model as one ONNX file with its card"),
+        Entry(
+            "robustness",
+            "fiqa.pipeline.robustness:Robustness",
+            "how far scores move that should stay where they are",
+        ),
         Entry("verify", "fiqa.pipeline.verify:Verify", "accuracy of a recogniser on a protocol"),
         Entry("compare", "fiqa.pipeline.compare:Compare", "similarities of a benchmark's pairs"),
         Entry("edc", "fiqa.pipeline.edc:Edc", "error versus discard of one table of scores, as JSON"),

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..core.optional import require
+from ..deploy.model import load_deployed, shipped_models
 from ..methods import METHODS
-from ..models.onnx_graph import describe
 from ..models.recognisers import RECOGNISERS
 from ..models.weights import record_of
 
@@ -40,6 +41,33 @@ def recogniser_rows() -> list[dict[str, Any]]:
     return [{column: getattr(row, column) for column in columns} for row in RECOGNISERS]
 
 
+def model_rows() -> list[dict[str, Any]]:
+    """One row a shipped model, in order of name: the first is what `fiqa score` takes.
+
+    Raises:
+        WeightsError: If a card is absent, malformed or that of another file.
+    """
+    rows = []
+    for path in shipped_models().values():
+        card = load_deployed(path, threads=1).card
+        facts = card.to_dict()
+        areas = [one for one in card.metrics if one.get("kind") == "normalised"]
+        rows.append(
+            {
+                "name": card.name,
+                "licence": card.licence,
+                "size": f"{card.n_bytes / 1e6:.1f} MB {card.precision}",
+                "crops": f"{card.spec.crop} {card.spec.size}",
+                "pAUC": ", ".join(f"{one['benchmark']} {one['estimate']:.3f}" for one in areas)
+                or "not measured",
+                **{
+                    key: facts[key] for key in ("sha256", "terms", "input", "metrics", "robustness", "limits")
+                },
+            }
+        )
+    return rows
+
+
 def inspect_weights(path: Path) -> dict[str, Any]:
     """What a weights file is.
 
@@ -52,6 +80,9 @@ def inspect_weights(path: Path) -> dict[str, Any]:
         WeightsError: If the file cannot be read or has no known layout; what is missing is named.
     """
     if path.suffix == ".onnx":
+        require("onnx", extra="lab", purpose="look into an ONNX file")
+        from ..models.onnx_graph import describe
+
         shapes = describe(path)
         record = record_of(path)
         return {"name": record.name if record else "", "licence": record.licence if record else "", **shapes}

@@ -166,7 +166,7 @@ class _Explainer:
 
     def _label(self) -> str:
         if self.stage.model:
-            return f"{self.name} · {self.stage.model.name}"
+            return f"{self.name} · {Path(self.stage.model).name}"
         needs_recogniser = "recogniser" in METHODS.get(self.name).needs
         return f"{self.name} · {self.stage.recogniser_name(self.name)}" if needs_recogniser else self.name
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..models.torch_recogniser import TorchRecogniser
 
 REGRESSOR = "regressor.pt"
+LEARNED = "learned"
+"""Method of a regressor in its folder."""
+DEPLOYED = "deployed"
+"""Stands for the method of an exported or a shipped model, whose name is in its card."""
 
 
 def read_contract(path: Path | None) -> InputSpec | None:
@@ -100,6 +104,10 @@ def read_method_settings(path: Path | None, *, method: str, recogniser: str | No
     return settings
 
 
+def _is_checkpoint(model: Path) -> bool:
+    return model.is_dir() or model.suffix == Path(REGRESSOR).suffix
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecogniserStage(Stage):
     """A stage that runs a recogniser."""
@@ -127,7 +135,9 @@ class MethodStage(Stage):
     method_settings: Path | None = setting(
         None, help="JSON file of the method's settings, by hand or from `fiqa froq`."
     )
-    model: Path | None = setting(None, help="Trained model: a folder written by `fiqa train`.")
+    model: str | None = setting(
+        None, help="Model: a folder of `fiqa train`, an .onnx of `fiqa export`, or a name in `fiqa models`."
+    )
     recogniser: str | None = setting(
         None, help="Recogniser of the method, onnx:PATH or torch:PATH; sface, or magface for magface."
     )
@@ -145,7 +155,9 @@ class MethodStage(Stage):
             raise SettingsError("give either --method or --model; `fiqa methods` lists the methods")
         if self.model is not None and self.method_settings is not None:
             raise SettingsError("--method-settings go with --method; a trained model has none")
-        return self.method or ("learned" if self.model is not None else str(default))
+        if self.method is None and self.model is not None:
+            return LEARNED if _is_checkpoint(Path(self.model)) else DEPLOYED
+        return self.method or str(default)
 
     def recogniser_name(self, method: str) -> str:
         """The recogniser that was asked for, or else the method's own."""
@@ -157,12 +169,16 @@ class MethodStage(Stage):
 
     def build(self, method: str) -> QualityMethod:
         """The method, ready to score."""
+        if method == DEPLOYED:
+            from ..deploy.model import load_deployed
+
+            return load_deployed(self.model)
         return build_method(
             method,
             recogniser=self.recogniser,
             weights=self.weights_path(),
             contract=self.contract,
-            model=self.model,
+            model=None if self.model is None else Path(self.model),
             seed=self.seed,
             settings=self.method_settings,
         )

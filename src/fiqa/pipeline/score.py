@@ -15,17 +15,22 @@ from ..io.crops import CropFolder
 from ..io.parts import Parts
 from ..io.store import write_failures, write_scores
 from .degradation import degradation_behind
-from .models import REGRESSOR, MethodStage
+from .models import DEPLOYED, REGRESSOR, MethodStage
 from .settings import setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
+
+QUICK_SIDE = 160
+"""Pixels; what a photograph of a face fits into with room to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score(MethodStage):
     """Score photos, crops, or a crop folder; higher = more useful for recognition.
 
-    Columns: sample_id, path, face, score, then the detector's confidence and box and the factors of the
-    method where it has some. Photos without a result are listed in a .failures.csv beside the output.
+    Without a method or model the shipped model scores (see `fiqa models`). Columns: sample_id, path, face,
+    score; of an exported or shipped model score100 (0 to 100), percentile in its reference set and, where it
+    is calibrated, expected_fnmr; then the detector's confidence and box and the factors of the method where
+    it has some. Photos without a result are listed in a .failures.csv beside the output.
     """
 
     name: ClassVar[str] = "score"
@@ -36,6 +41,11 @@ class Score(MethodStage):
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
+    detect_size: int | None = setting(
+        None,
+        help="Longer side of the copy of a photo that is searched first, 0 for none; "
+        "160 for the largest face by exported and shipped models, else none.",
+    )
     cache: Path | None = setting(
         None, help="Features of a crop folder, shared by models of one recogniser.", written=True
     )
@@ -44,25 +54,44 @@ class Score(MethodStage):
         """That of the images that are read."""
         return degradation_behind(self.photos, photographs=not self.aligned)
 
+    def inputs(self) -> dict[str, Path]:
+        """Every path that the stage reads; of a shipped model too."""
+        if self.method_name(default=DEPLOYED) != DEPLOYED:
+            return super().inputs()
+        from ..deploy.model import card_file, model_file
+
+        model = model_file(self.model)
+        return {**super().inputs(), "model": model, "card": card_file(model)}
+
     def run(self, progress: Progress) -> None:
         """Write the scores; a killed run goes on where it ended."""
-        name = self.method_name()
+        name = self.method_name(default=DEPLOYED)
         if self.model is not None and self.cache is not None:
-            self._score_cached(self.model, self.cache, progress)
+            self._score_cached(Path(self.model), self.cache, progress)
             return
         method = self.build(name)
+        fast = name == DEPLOYED and self.face == "largest"
+        quick = QUICK_SIDE if self.detect_size is None and fast else self.detect_size
         source = open_source(
-            self.photos, method.spec, aligned=self.aligned, face=self.face, strict=self.strict
+            self.photos,
+            method.spec,
+            aligned=self.aligned,
+            face=self.face,
+            strict=self.strict,
+            quick_side=quick or None,
         )
         todo = chunks(source)
 
         def work(number: int) -> dict[str, NDArray[Any]]:
             batch: Batch = source.load(todo[number])
+            scores = method.score(batch.crops)
+            meaning = method.columns(scores) if hasattr(method, "columns") else {}
             factors = method.factors(batch.crops) if hasattr(method, "factors") else {}
             return {
                 "sample_id": batch.samples.sample_ids,
                 "path": batch.paths,
-                "score": method.score(batch.crops),
+                "score": scores,
+                **meaning,
                 **batch.columns,
                 **factors,
                 **failure_columns(batch.failures),
@@ -75,7 +104,7 @@ class Score(MethodStage):
         failures = failures_from(joined)
         if not len(joined["sample_id"]):
             raise DataError(f"no usable face in {len(source.samples)} images of {self.photos}")
-        scores = QualityScores(joined.pop("sample_id"), joined.pop("score"), name)
+        scores = QualityScores(joined.pop("sample_id"), joined.pop("score"), method.name)
         write_scores(self.output, scores, columns=joined, provenance=provenance)
         if failures:
             write_failures(self.output.with_suffix(".failures.csv"), failures)

@@ -16,7 +16,7 @@ from ..core.protocols import InputSpec
 from ..core.types import FaceCrops, Failure, SampleSet
 from ..faces.choose import Policy
 from ..faces.detect import Detector
-from ..faces.extract import extract
+from ..faces.extract import Extraction, extract
 from ..io.archives import SUFFIXES, Archive, open_archive
 from ..io.atomic import HEADER
 from ..io.crops import CropFolder
@@ -26,6 +26,8 @@ from ..io.store import read_samples
 
 CHUNK = 256
 """Photographs a chunk: what is lost at most when a run is killed."""
+WORKERS = 2
+"""Threads that find faces; each holds one photograph at a time."""
 _FAILURE = "failure_"
 
 
@@ -72,7 +74,13 @@ class Source(Protocol):
 
 
 def open_source(
-    path: Path, spec: InputSpec, *, aligned: bool = False, face: Policy = "largest", strict: bool = False
+    path: Path,
+    spec: InputSpec,
+    *,
+    aligned: bool = False,
+    face: Policy = "largest",
+    strict: bool = False,
+    quick_side: int | None = None,
 ) -> Source:
     """Open photographs, aligned images, or a folder written by `fiqa crop`.
 
@@ -83,6 +91,7 @@ def open_source(
         aligned: Take the images as crops instead of looking for faces.
         face: Which face of a photograph is meant.
         strict: Whether several faces where one is meant are a failure.
+        quick_side: Size at which photographs are searched first (see `Detector`).
 
     Raises:
         DataError: If there are no images, or a crop folder or archive has another convention.
@@ -96,7 +105,9 @@ def open_source(
             )
         return ArchivedImages(open_archive(path), spec)
     samples = find_images(path) if path.is_dir() else read_samples(path)
-    return AlignedImages(samples, spec) if aligned else Photographs(samples, spec, face=face, strict=strict)
+    if aligned:
+        return AlignedImages(samples, spec)
+    return Photographs(samples, spec, face=face, strict=strict, quick_side=quick_side)
 
 
 def chunks(source: Source, rows: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
@@ -187,37 +198,30 @@ class Photographs:
 
     earlier: Sequence[Failure] = ()
 
-    def __init__(self, samples: SampleSet, spec: InputSpec, *, face: Policy, strict: bool) -> None:
+    def __init__(
+        self,
+        samples: SampleSet,
+        spec: InputSpec,
+        *,
+        face: Policy,
+        strict: bool,
+        quick_side: int | None = None,
+    ) -> None:
         self.samples, self.spec = samples, spec
         self.face: Policy = face
         self.strict = strict
-        self.detector = Detector()
+        self.detector = Detector(quick_side=quick_side, threads=1)
 
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """Decode the photographs at these rows and cut out their faces."""
-        found, failures = [], []
-        for row, image in _decoded(self.samples, rows, lambda row: _file_at(self.samples, row)):
-            if isinstance(image, Failure):
-                failures.append(image)
-                continue
-            sample_id = str(self.samples.sample_ids[row])
-            result = extract(
-                image,
-                self.detector,
-                sample_id=sample_id,
-                crop=self.spec.crop,
-                size=self.spec.size,
-                face=self.face,
-                strict=self.strict,
-            )
-            if result.failure:
-                failures.append(result.failure)
-            found.append((row, result))
-        crops = [result.crops for _, result in found]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = list(pool.map(self._extract, rows.tolist()))
+        failures = [result.failure for result in found if result.failure]
+        crops = [result.crops for result in found]
         counts = np.array([len(item) for item in crops], dtype=np.int64)
-        row_of_face = np.repeat(np.array([row for row, _ in found], np.int64), counts)
+        row_of_face = np.repeat(rows, counts)
         face = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
-        faces = [item for _, result in found for item in result.faces]
+        faces = [item for result in found for item in result.faces]
         boxes = np.array([item.box for item in faces], np.float64).reshape(-1, 4)
         columns = {
             "face": face.astype(np.int64),
@@ -232,6 +236,23 @@ class Photographs:
         samples = _rows(self.samples, row_of_face, face)
         return Batch(row_of_face, samples, joined, columns, tuple(failures))
 
+    def _extract(self, row: int) -> Extraction:
+        """The faces of one photograph; one that cannot be read is a failure."""
+        image = _decode(self.samples, row, lambda row: _file_at(self.samples, row))
+        if isinstance(image, Failure):
+            return Extraction(
+                FaceCrops(np.empty((0, self.spec.size, self.spec.size, 3), np.uint8)), (), image
+            )
+        return extract(
+            image,
+            self.detector,
+            sample_id=str(self.samples.sample_ids[row]),
+            crop=self.spec.crop,
+            size=self.spec.size,
+            face=self.face,
+            strict=self.strict,
+        )
+
 
 def _file_at(samples: SampleSet, row: int) -> Path:
     if samples.paths is None:
@@ -242,16 +263,17 @@ def _file_at(samples: SampleSet, row: int) -> Path:
 def _decoded(
     samples: SampleSet, rows: NDArray[np.int64], read: Callable[[int], Path | bytes]
 ) -> Iterator[tuple[int, NDArray[np.uint8] | Failure]]:
-    """Decode photographs a little ahead in a thread; one that cannot be read comes as a Failure."""
-
-    def decode(row: int) -> NDArray[np.uint8] | Failure:
-        try:
-            return read_image(read(row))
-        except ImageError as error:
-            return Failure(str(samples.sample_ids[row]), "crop", error.reason, str(error))
-
+    """Decode aligned images a little ahead in a thread; one that cannot be read comes as a Failure."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        yield from zip(rows.tolist(), pool.map(decode, rows.tolist()), strict=True)
+        images = pool.map(lambda row: _decode(samples, row, read), rows.tolist())
+        yield from zip(rows.tolist(), images, strict=True)
+
+
+def _decode(samples: SampleSet, row: int, read: Callable[[int], Path | bytes]) -> NDArray[np.uint8] | Failure:
+    try:
+        return read_image(read(row))
+    except ImageError as error:
+        return Failure(str(samples.sample_ids[row]), "crop", error.reason, str(error))
 
 
 def _rows(samples: SampleSet, rows: NDArray[np.int64], face: NDArray[np.int64] | None = None) -> SampleSet:
