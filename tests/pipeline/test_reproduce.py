@@ -86,7 +86,7 @@ def test_base_labels_and_raw_scores_of_each_kind_of_method(tmp_path: Path, at_ha
     scores, labels, models = (output_of(plan, kind) for kind in (Score, Label, Train))
     assert labels["out/train/cfp/labels/cr_fiqa-base.parquet"].method == "cr_fiqa"
     assert models["out/train/cfp/models/cr_fiqa"].labels == Path("out/train/cfp/labels/cr_fiqa-base.parquet")
-    assert scores["out/test/lfw/cr_fiqa.parquet"].model == Path("out/train/cfp/models/cr_fiqa")
+    assert scores["out/test/lfw/cr_fiqa.parquet"].model == "out/train/cfp/models/cr_fiqa"
     pcnet = models["out/train/lfw/models/pcnet"]
     assert (pcnet.objective, pcnet.labels, pcnet.embeddings) == (
         "pcnet",

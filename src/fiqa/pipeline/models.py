@@ -105,7 +105,9 @@ def read_method_settings(path: Path | None, *, method: str, recogniser: str | No
 
 
 def _is_checkpoint(model: Path) -> bool:
-    return model.is_dir() or model.suffix == Path(REGRESSOR).suffix
+    """Whether this is a folder of `fiqa train`, there already or not, and no exported or shipped model."""
+    known = model.is_dir() or model.suffix == Path(REGRESSOR).suffix
+    return known or (model.suffix != ".onnx" and len(model.parts) > 1)
 
 
 @dataclass(frozen=True, kw_only=True)
