@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fiqa.evaluate.caveats import caveats, training_overlap
+from fiqa.evaluate.caveats import caveats, few_replicates, training_overlap
 from fiqa.evaluate.conventions import MAGFACE
 from fiqa.evaluate.edc import edc
 from synthetic import make_comparisons, make_quality, make_samples
@@ -57,3 +57,13 @@ def test_training_on_the_subjects_of_the_test() -> None:
         "its areas are too good"
     )
     assert caveat.to_dict()["code"] == "training_overlap"
+
+
+def test_few_replicates_for_so_many_differences() -> None:
+    (found,) = few_replicates(1000, 60)
+    assert found.code == "few_replicates"
+    assert "1000 bootstrap draws cannot show one of 60 differences" in found.message
+    assert "draw 2400 or more" in found.message
+    assert few_replicates(2400, 60) == ()
+    assert few_replicates(1000, 25) == ()
+    assert few_replicates(20, 0) == ()

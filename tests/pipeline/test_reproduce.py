@@ -174,7 +174,7 @@ def test_nothing_to_run_is_an_error(tmp_path: Path, at_hand: set[str]) -> None:
         ("subjects = 40", 'subjects = "40"', "subjects must be int"),
         ("[training]", "[training]\nlayer = 1", "stage train has no setting 'layer'; it has layers"),
         ('preset = "recommended"', 'presets = "x"', "stage optimize has no setting 'presets'"),
-        ("replicates = 1000", "replicate = 1", "stage evaluate has no setting 'replicate'"),
+        ("replicates = 3000", "replicate = 1", "stage evaluate has no setting 'replicate'"),
         (
             "[labels.published]",
             "labels = 3\n[a]",

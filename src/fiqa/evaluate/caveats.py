@@ -11,6 +11,7 @@ from ..core.types import ComparisonScores, PairSet, SampleSet
 from .edc import EdcCurve
 
 FEWEST_ERRORS = 10
+CHANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,21 @@ def _about_target(fmr: float, n_non_mated: int) -> list[Caveat]:
             )
         ]
     return []
+
+
+def few_replicates(n_replicates: int, n_differences: int) -> tuple[Caveat, ...]:
+    """A warning if the draws are too few for any difference to be beyond chance.
+
+    A p value is 2 / (replicates + 1) or more, and Holm's correction multiplies the smallest one by the number
+    of differences.
+    """
+    if 2 * n_differences < CHANCE * (n_replicates + 1):
+        return ()
+    message = (
+        f"{n_replicates} bootstrap draws cannot show one of {n_differences} differences to be beyond chance "
+        f"(p < {CHANCE:g} after correction): draw {round(2 * n_differences / CHANCE)} or more"
+    )
+    return (Caveat("few_replicates", message),)
 
 
 def training_overlap(tested: SampleSet, trained: SampleSet, *, model: str) -> tuple[Caveat, ...]:

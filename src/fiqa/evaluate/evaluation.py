@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import TooFewError
 from ..core.types import ComparisonScores, QualityScores, SampleSet
-from .caveats import Caveat, caveats
+from .caveats import Caveat, caveats, few_replicates
 from .conventions import ISO, Convention
 from .edc import DiscardOrder, discard_order
 from .error_rates import det, threshold_at_fmr, verification_accuracy
@@ -78,9 +78,11 @@ def evaluate_test_bed(
         DataError: If scores are missing for a compared sample, or comparisons of a kind are absent.
     """
     orders = _orders(comparisons, scored, settings)
+    contrasts = _contrasts(scored)
     drawn, too_few = _drawn(orders, samples, settings)
     known += too_few
-    contrasts = _contrasts(scored)
+    if drawn:
+        known += few_replicates(len(drawn.replicates), len(contrasts))
     pairs = comparisons.pairs
     compared = pairs.sample_ids[np.unique(np.concatenate([pairs.first, pairs.second]))]
     return TestBed(
