@@ -42,14 +42,51 @@ def contrasts(cells: Sequence[Row]) -> list[tuple[str, str, str]]:
     return steps
 
 
-def draw(cells: Sequence[Row], path: Path) -> None:
-    area = {
+Area = Mapping[tuple[str, ...], float]
+"""Normalised pAUC by recogniser, benchmark, method and labels."""
+
+
+def areas(cells: Sequence[Row]) -> Area:
+    """Those of methods; controls and ceilings are left out."""
+    return {
         (cell["recogniser"], cell["benchmark"], cell["method"], cell["labels"]): float(cell["pauc"])
         for cell in cells
         if cell["pauc"]
         and cell["labels"] not in ("sees the test", "any order")
         and cell["method"] != "random"
     }
+
+
+def changes(area: Area, after: str, before: str) -> dict[tuple[str, ...], float]:
+    """Relative change in per cent by recogniser, benchmark and method, where both are there."""
+    return {
+        key[:3]: 100 * (value / area[(*key[:3], before)] - 1)
+        for key, value in area.items()
+        if key[3] == after and (*key[:3], before) in area
+    }
+
+
+def by_method(cells: Sequence[Row]) -> list[dict[str, object]]:
+    """How each step changes each method: cells, how many are better, mean change."""
+    rows = []
+    for step, after, before in contrasts(cells):
+        found = changes(areas(cells), after, before)
+        for method in dict.fromkeys(key[2] for key in found):
+            values = [change for key, change in found.items() if key[2] == method]
+            rows.append(
+                {
+                    "step": step.replace("\n", " "),
+                    "method": method,
+                    "cells": len(values),
+                    "better": sum(value < 0 for value in values),
+                    "mean_change_percent": round(sum(values) / len(values), 2),
+                }
+            )
+    return rows
+
+
+def draw(cells: Sequence[Row], path: Path) -> None:
+    area = areas(cells)
     recognisers, _, methods, _ = (list(dict.fromkeys(column)) for column in zip(*area, strict=True))
     steps = contrasts(cells)
     figure, axes = plt.subplots(
@@ -57,18 +94,16 @@ def draw(cells: Sequence[Row], path: Path) -> None:
     )
     for axis, recogniser in zip(np.atleast_1d(axes), recognisers, strict=True):
         for row, (_, after, before) in enumerate(steps):
-            changes = {
-                key: 100 * (value / area[(*key[:3], before)] - 1)
-                for key, value in area.items()
-                if key[0] == recogniser and key[3] == after and (*key[:3], before) in area
+            found = {
+                key: value for key, value in changes(area, after, before).items() if key[0] == recogniser
             }
             for number, method in enumerate(methods):
-                values = [change for key, change in changes.items() if key[2] == method]
+                values = [change for key, change in found.items() if key[2] == method]
                 height = row + (number - (len(methods) - 1) / 2) * 0.11
                 axis.plot(
                     values, [height] * len(values), "o", ms=4, alpha=0.8, color=SERIES[number], label=method
                 )
-            mean = np.mean(list(changes.values()))
+            mean = np.mean(list(found.values()))
             axis.plot([mean, mean], [row - 0.4, row + 0.4], color=INK, lw=1.6)
             axis.annotate(f"{mean:+.1f}", (mean, row - 0.42), ha="center", va="bottom", fontsize=7, color=INK)
         axis.axvline(0, color=MUTED, lw=0.8)
@@ -108,6 +143,7 @@ def main() -> None:
                 (RESULTS / f"iwbf2023-{name}{suffix}").write_text(
                     source.read_text(encoding="utf-8"), encoding="utf-8"
                 )
+    write_results(RESULTS / "iwbf2023_by_method.csv", by_method(cells))
     draw(cells, RESULTS / "iwbf2023")
 
 
