@@ -242,7 +242,11 @@ def test_a_killed_run_goes_on_and_ends_the_same(photos: Path, tmp_path: Path) ->
         (["embed", "{crops}", "-o", "{out}", "--recogniser", "onnx:x.onnx"], SettingsError, "contract"),
         (["embed", "{crops}", "-o", "{out}", "--weights", "{labels}"], WeightsError, "has SHA-256"),
         (["label", "{emb}", "-o", "{out}", "--method", "ser_fiq"], SettingsError, "needs no subjects"),
-        (["score", "{photos}", "-o", "{out}"], SettingsError, "either --method or --model"),
+        (
+            ["score", "{photos}", "-o", "{out}", "--method", "classical", "--model", "a/"],
+            SettingsError,
+            "either --method or --model",
+        ),
         (["score", "{photos}", "-o", "{out}", "--method", "pcnet"], SettingsError, "cannot score"),
         (["score", "{photos}", "-o", "{photos}", "--method", "classical"], DataError, "would be lost"),
         (["optimize", "{labels}", "-o", "{out}"], SettingsError, "needs --embeddings"),
