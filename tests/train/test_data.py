@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from fiqa.core.arrays import rank_correlation
 from fiqa.core.errors import DataError
 from fiqa.core.types import EmbeddingSet, QualityScores, SampleSet
 from fiqa.train.data import (
     rows_to_learn,
-    spearman,
     split_as_listed,
     split_by_sample,
     split_by_subject,
@@ -51,9 +51,11 @@ def test_constant_labels_are_refused(scaling: str) -> None:
 def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
     first, second = np.array(pairs, float).T
     if np.ptp(first) == 0 or np.ptp(second) == 0:
-        assert spearman(first, second) is None
+        assert rank_correlation(first, second) is None
     else:
-        assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-12)
+        assert rank_correlation(first, second) == pytest.approx(
+            stats.spearmanr(first, second).statistic, abs=1e-12
+        )
 
 
 @given(

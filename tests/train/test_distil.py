@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from fiqa.core.arrays import rank_correlation
 from fiqa.core.errors import SettingsError
 from fiqa.core.protocols import Progress, silent
 from fiqa.models.checkpoint import load_regressor, state_digest
 from fiqa.models.objective import Facts
-from fiqa.train.data import spearman
 from fiqa.train.distil import Distillation, Teacher, distil, lesson_of, norm_teacher, taught
 from fiqa.train.scoring import score_crops
 from fiqa.train.settings import PRESETS, TrainSettings
@@ -150,7 +150,7 @@ def test_the_student_learns_and_a_killed_run_ends_the_same(
     floats = [name for name, tensor in before.items() if tensor.is_floating_point()]
     assert all(not torch.equal(before[name], after[name]) for name in floats)
     scores = score_crops(crops, regressor, record=record).values
-    assert (spearman(scores, crops.images.mean(axis=(1, 2, 3))) or 0) > 0.9
+    assert (rank_correlation(scores, crops.images.mean(axis=(1, 2, 3))) or 0) > 0.9
 
 
 def test_subjects_do_not_lie_on_both_sides(crops: MemoryCrops, teacher: Teacher, tmp_path: Path) -> None:

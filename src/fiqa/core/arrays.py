@@ -153,3 +153,10 @@ def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     ranks: NDArray[np.float64] = (np.cumsum(sizes) - (sizes + 1) / 2)[group]
     return ranks
+
+
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
+    """Spearman's rank correlation with mean ranks for ties; None where one side is constant."""
+    ranks = [mean_ranks(side) - (len(side) - 1) / 2 for side in (first, second)]
+    scale = np.sqrt(np.square(ranks[0]).sum() * np.square(ranks[1]).sum())
+    return float(ranks[0] @ ranks[1] / scale) if scale else None

@@ -49,6 +49,15 @@ class SampleSet:
         """(n,) subject of each sample as 0..n_subjects-1, in sorted order of subject id."""
         return np.unique(self.subject_ids, return_inverse=True)[1].astype(np.int64)
 
+    def subject_places(self) -> NDArray[np.int64]:
+        """(n,) place of each sample among those of its subject, from 0, in the order of the samples."""
+        codes = self.subject_codes()
+        order = np.argsort(codes, kind="stable")
+        starts = np.searchsorted(codes[order], codes[order])
+        places = np.empty(len(codes), np.int64)
+        places[order] = np.arange(len(codes)) - starts
+        return places
+
     def at(self, sample_ids: NDArray[np.str_]) -> SampleSet:
         """The same samples in the order of `sample_ids`; a missing id is a DataError."""
         rows = positions(sample_ids, self.sample_ids, what="samples")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import finite, mean_ranks, same_length
+from ..core.arrays import finite, rank_correlation, same_length
 from ..core.errors import ExportError
 
 
@@ -45,7 +45,9 @@ class Parity:
                 f"give other crops, or train longer"
             )
         difference = float(np.abs(scores - reference).max()) / spread
-        return cls(len(scores), spread, difference, spearman(scores, reference))
+        correlation = rank_correlation(scores, reference)
+        assert correlation is not None  # neither side is constant
+        return cls(len(scores), spread, difference, correlation)
 
     def check(self, *, max_difference: float | None, min_spearman: float) -> None:
         """Refuse a file that strays too far.
@@ -70,8 +72,3 @@ class Parity:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
-
-
-def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Rank correlation of two columns (n,), neither of them constant; mean ranks for ties."""
-    return float(np.corrcoef(mean_ranks(first), mean_ranks(second))[0, 1])

@@ -9,9 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import finite, same_length
+from ..core.arrays import finite, rank_correlation, same_length
 from ..core.errors import DataError
-from .parity import spearman
 
 Change = Literal["landmarks", "jpeg", "mirror"]
 
@@ -69,5 +68,5 @@ def sensitivity(
             f"the {len(before)} scores before the {change} are all equal; give more varied photos"
         )
     moved = None if points is None else float(np.abs(points(after) - points(before)).mean())
-    rank = spearman(before, after) if np.ptp(after) else None
-    return Sensitivity(change, amount, float(np.abs(after - before).mean()) / spread, moved, rank)
+    size = float(np.abs(after - before).mean()) / spread
+    return Sensitivity(change, amount, size, moved, rank_correlation(before, after))

@@ -12,6 +12,7 @@ from .edc import EdcCurve
 
 FEWEST_ERRORS = 10
 CHANCE = 0.05
+"""Corrected p value below which a difference counts as beyond chance."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from .caveats import CHANCE
 from .edc import EdcCurve
 from .error_rates import DetCurve
 from .label_shift import LabelShift
@@ -161,7 +162,7 @@ def difference_figure(differences: Sequence[tuple[str, Difference]]) -> Figure:
     with _panels(1, size=(7.4, 0.6 + 0.25 * len(differences))) as (figure, (ax,)):
         ax.axvline(0, color=INK, linewidth=0.8)
         for row, (_, one) in enumerate(differences):
-            clear = one.p_holm < 0.05
+            clear = one.p_holm < CHANCE
             color = MUTED if not clear else SERIES[2] if one.change.estimate < 0 else SERIES[1]
             ax.plot([one.change.low, one.change.high], [row, row], color=color)
             ax.plot(one.change.estimate, row, "o", color=color, markerfacecolor=color if clear else GROUND)

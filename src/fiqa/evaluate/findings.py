@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .caveats import CHANCE
 from .pauc import Measure
 from .resample import Difference
 from .results import ON_BASE, ON_OPTIMISED, RAW, Evaluation, Report, TestBed
@@ -77,9 +78,9 @@ def _effect(report: Report, measure: Measure, variants: tuple[str, str], subject
     )
     if not differences:
         return f"{sentence}; no intervals were computed."
-    down = sum(one.p_holm < 0.05 and one.change.estimate < 0 for one in differences)
-    up = sum(one.p_holm < 0.05 and one.change.estimate > 0 for one in differences)
-    return f"{sentence}; {down} fall and {up} rise beyond chance (Holm-corrected p < 0.05)."
+    down = sum(one.p_holm < CHANCE and one.change.estimate < 0 for one in differences)
+    up = sum(one.p_holm < CHANCE and one.change.estimate > 0 for one in differences)
+    return f"{sentence}; {down} fall and {up} rise beyond chance (Holm-corrected p < {CHANCE:g})."
 
 
 def _between(

@@ -22,6 +22,11 @@ Chunk = dict[str, NDArray[Any]]
 _KEY = "key.txt"
 
 
+def parts_folder(output: Path) -> Path:
+    """Hidden folder beside an output, for what is finished of it."""
+    return output.with_name(f".parts-{output.name}")
+
+
 class Parts:
     """Results of numbered chunks, each in a file of its own until all are there.
 
@@ -38,7 +43,7 @@ class Parts:
     def beside(cls, output: Path, provenance: Provenance) -> Parts:
         """Parts in a hidden folder next to an output, keyed by what will be written into the output."""
         text = json.dumps(provenance.to_json(), sort_keys=True, default=str)
-        return cls(output.with_name(f".parts-{output.name}"), hashlib.sha256(text.encode()).hexdigest())
+        return cls(parts_folder(output), hashlib.sha256(text.encode()).hexdigest())
 
     def run(self, n_chunks: int, work: Callable[[int], Chunk], *, progress: Progress = silent) -> None:
         """Do the chunks that are not there yet, in order.

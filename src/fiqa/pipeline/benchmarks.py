@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..comparisons.pairing import all_mated_pairs, draw_non_mated_pairs
 from ..comparisons.templates import pool_embeddings, pool_quality, template_subjects
@@ -21,6 +20,8 @@ from ..io.templates import read_templates
 
 logger = logging.getLogger(__name__)
 
+ALL = "all"
+"""Every mated pair, in the place of a list, and the name of such a benchmark."""
 _NAMED_BY_FILE = ("bin", "csv", "parquet")
 Absent = Literal["refuse", "skip"]
 
@@ -83,7 +84,7 @@ def open_benchmark(
             pairs is at hand.
     """
     kind, _, tail = spec.partition(":")
-    if kind != "all":
+    if kind != ALL:
         templates = read_templates(spec)
         pairs = read_pairlist(spec)
         name = Path(tail).name if kind in _NAMED_BY_FILE else kind
@@ -98,7 +99,7 @@ def open_benchmark(
     other = draw_non_mated_pairs(samples, count=min(non_mated, available), rng=np.random.default_rng(seed))
     rows = np.flatnonzero(np.isin(samples.sample_ids, chosen.sample_ids))
     return Benchmark(
-        "all",
+        ALL,
         PairSet(
             samples.sample_ids,
             np.concatenate([rows[mated.first], other.first]),
@@ -152,10 +153,5 @@ def _at_hand(name: str, pairs: PairSet, templates: TemplateSet | None, samples: 
 
 def _first_of_each(samples: SampleSet, count: int) -> SampleSet:
     """The first `count` samples of each subject, in order."""
-    codes = samples.subject_codes()
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])
-    place = np.empty(len(codes), np.int64)
-    place[order] = np.arange(len(codes)) - starts[codes[order]]
-    kept: NDArray[np.bool_] = place < count
+    kept = samples.subject_places() < count
     return SampleSet(samples.sample_ids[kept], samples.subject_ids[kept])

@@ -14,9 +14,8 @@ from ..core.errors import SettingsError
 from ..core.optional import require
 from ..core.protocols import Progress
 from ..faces.degrade import degrade, draw_degradation
-from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
-from ..io.store import write_json
+from ..io.parts import parts_folder
 from .models import REGRESSOR
 from .settings import PresetStage, setting
 
@@ -77,7 +76,7 @@ class Distil(PresetStage):
         if self.inherit is not None:
             inherit(network.module, load_torch_recogniser(self.inherit).module)
         teachers = [_teacher(name) for name in self.teacher]
-        folder = self.output.with_name(f".parts-{self.output.name}")
+        folder = parts_folder(self.output)
         own = folder / "taught"
         cache = self.cache or own
         sources: list[CropSource] = []
@@ -105,14 +104,7 @@ class Distil(PresetStage):
             progress=progress,
         )
         shutil.rmtree(own, ignore_errors=True)
-        write_json(folder / HEADER, {"provenance": self.provenance("regressor").to_json()})
-        with atomic(self.output) as temporary:
-            folder.rename(temporary)
-
-    def inputs(self) -> dict[str, Path]:
-        """Every path that the stage reads, teachers that are folders among them."""
-        folders = {f"teacher[{number}]": Path(name) for number, name in enumerate(self.teacher)}
-        return super().inputs() | {name: path for name, path in folders.items() if path.is_dir()}
+        self.publish(folder, "regressor")
 
     def _vary(self, image: NDArray[np.uint8], sample_id: str, number: int) -> NDArray[np.uint8]:
         """Variant `number` of a crop."""

@@ -65,9 +65,5 @@ def _first(samples: SampleSet, *, subjects: int, images: int) -> NDArray[np.bool
     rich = np.flatnonzero(np.bincount(codes) >= images)[:subjects]
     if len(rich) < subjects:
         raise DataError(f"{len(rich)} subjects have {images} crops or more, not {subjects}")
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], codes[order])
-    place = np.empty(len(codes), dtype=np.intp)
-    place[order] = np.arange(len(codes)) - starts
-    chosen: NDArray[np.bool_] = np.isin(codes, rich) & (place < images)
+    chosen: NDArray[np.bool_] = np.isin(codes, rich) & (samples.subject_places() < images)
     return chosen

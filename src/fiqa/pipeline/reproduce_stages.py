@@ -13,6 +13,7 @@ from ..io.store import SAMPLES
 from ..methods import METHODS
 from ..models.recognisers import RECOGNISERS
 from ..models.weights import FOLDER_VARIABLE, is_at_hand
+from .benchmarks import ALL
 from .crop import Crop
 from .embed import Embed
 from .evaluate import Evaluate
@@ -305,4 +306,4 @@ def _below(root: Path, spec: str) -> str:
 
 
 def _is_all(spec: str) -> bool:
-    return spec.partition(":")[0] == "all"
+    return spec.partition(":")[0] == ALL

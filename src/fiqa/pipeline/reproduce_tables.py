@@ -13,17 +13,18 @@ from typing import Any, Literal
 import numpy as np
 
 from ..evaluate.agreement import rank_stability
+from ..evaluate.caveats import CHANCE
 from ..evaluate.results import RAW
 from ..evaluate.tables import Grid
 from ..io.atomic import HEADER, atomic
 from ..io.store import read_json, write_json
+from .benchmarks import ALL
 from .reproduce import Study
 from .reproduce_stages import AUC, BASE, ORACLE, PAUC, Plan, on_labels
 
 Published = Mapping[tuple[str, str, str, str], float]
 """Published AUC by recogniser, title of the method, row and column."""
 BOUND = "bound"
-ALL = "all"
 _LIMIT = 0.3
 _PUBLISHED_ROWS = {"Baseline": RAW, "Optimized": on_labels("published")}
 _TITLES = {
@@ -217,7 +218,7 @@ def _changes(
     sure = {
         (one["method"], one["recogniser"], one["benchmark"]): one["change"]
         for one in differences
-        if (one["after"], one["before"]) == (after, before) and one["p_holm"] < 0.05
+        if (one["after"], one["before"]) == (after, before) and one["p_holm"] < CHANCE
     }
     changes: dict[str, list[tuple[float, float]]] = {}
     for (method, recogniser, benchmark, labels), new in found.items():

@@ -26,8 +26,9 @@ from typing import (
 
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
-from ..io.atomic import check_output
+from ..io.atomic import HEADER, atomic, check_output
 from ..io.provenance import Provenance, digest
+from ..io.store import write_json
 from ..io.tables import check_table_output
 
 
@@ -115,6 +116,12 @@ class Stage(ABC):
         if degradation is not None:
             settings["degradation"] = degradation
         return Provenance(kind, settings=settings, inputs=inputs, seed=getattr(self, "seed", None))
+
+    def publish(self, folder: Path, kind: str) -> None:
+        """Give a finished folder its header and the name of the output."""
+        write_json(folder / HEADER, {"provenance": self.provenance(kind).to_json()})
+        with atomic(self.output) as temporary:
+            folder.rename(temporary)
 
     def degradation(self) -> str | None:
         """The degradation of the images behind the output; None where it is not known or does not matter.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..core.errors import SettingsError
 from ..core.protocols import Progress
-from ..io.atomic import HEADER, atomic
 from ..io.crops import CropFolder
-from ..io.store import read_embeddings, read_scores, write_json
+from ..io.parts import parts_folder
+from ..io.store import read_embeddings, read_scores
 from ..io.tables import read_table
 from ..methods import load_objective
 from .degradation import check_degradation
@@ -100,7 +100,7 @@ class Train(RecogniserStage, PresetStage):
         for given in (self.labels, self.embeddings):
             if given is not None:
                 check_degradation(self.crops, given)
-        folder = self.output.with_name(f".parts-{self.output.name}")
+        folder = parts_folder(self.output)
         with joined(settings.device) as processes, ExitStack() as open_callbacks:
             train(
                 images,
@@ -114,9 +114,7 @@ class Train(RecogniserStage, PresetStage):
             )
             if not processes.first:
                 return
-        write_json(folder / HEADER, {"provenance": self.provenance("regressor").to_json()})
-        with atomic(self.output) as temporary:
-            folder.rename(temporary)
+        self.publish(folder, "regressor")
 
     def _callbacks(self, stack: ExitStack) -> list[Callback]:
         """Who is to be told of validations, until the stack is closed."""

@@ -82,13 +82,6 @@ def targets_of(labels: QualityScores, samples: SampleSet, *, scaling: str) -> ND
     return targets.astype(np.float32)
 
 
-def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
-    """Spearman's rank correlation with mean ranks for ties; None where one side is constant."""
-    ranks = [mean_ranks(side) - (len(side) - 1) / 2 for side in (first, second)]
-    scale = np.sqrt(np.square(ranks[0]).sum() * np.square(ranks[1]).sum())
-    return float(ranks[0] @ ranks[1] / scale) if scale else None
-
-
 def split_by_subject(
     samples: SampleSet, targets: NDArray[np.float32], *, fraction: float, seed: int
 ) -> Split:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..core.arrays import first_few
+from ..core.arrays import first_few, rank_correlation
 from ..core.errors import DataError
 from ..core.protocols import Progress
 from ..io.atomic import atomic
@@ -25,7 +25,7 @@ from ..models.regressor import Regressor
 from .average import MovingAverage
 from .batches import Batches, Inputs, autocast
 from .callbacks import Validation
-from .data import Split, spearman
+from .data import Split
 from .losses import mean_loss
 from .processes import ALONE, Processes
 from .settings import TrainSettings
@@ -238,7 +238,7 @@ class Loop:
             step=self.step,
             train_loss=train_loss,
             validation_loss=validation_loss,
-            spearman=None if targets is None else spearman(scores.cpu().numpy(), targets[rows]),
+            spearman=None if targets is None else rank_correlation(scores.cpu().numpy(), targets[rows]),
             learning_rate=float(self.optimizer.param_groups[0]["lr"]),
             seconds=round(time.monotonic() - start, 3),
         )
