@@ -90,12 +90,12 @@ def test_a_variant_depends_on_its_sample_and_the_seed_alone(crops: Path) -> None
     stage = Distil(crops=(crops,), teacher=("sface",), output=Path("o"), seed=4)
     other = Distil(crops=(crops,), teacher=("sface",), output=Path("o"), seed=5)
     image = CropFolder.open(crops).load(slice(0, 1)).images[0]
-    first = stage._vary(image, "s1/1.png", 1)
-    np.testing.assert_array_equal(first, stage._vary(image, "s1/1.png", 1))
+    first = stage._vary(image, "s1/1.png", number=1)
+    np.testing.assert_array_equal(first, stage._vary(image, "s1/1.png", number=1))
     changes = [
-        stage._vary(image, "s1/1.png", 2),
-        stage._vary(image, "a", 1),
-        other._vary(image, "s1/1.png", 1),
+        stage._vary(image, "s1/1.png", number=2),
+        stage._vary(image, "a", number=1),
+        other._vary(image, "s1/1.png", number=1),
     ]
     assert all(not np.array_equal(first, change) for change in changes)
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_distilled_is_said(crops: Path, tmp_path: Path) -> None:
         chosen = {"crops": (crops,), "teacher": ("sface",), "output": tmp_path / "o", **settings}
         Distil(**chosen).execute(lambda done, total: None)
 
-    with pytest.raises(SettingsError, match="variants must be 0 or more, got -1"):
+    with pytest.raises(SettingsError, match=r"variants must be 0 or more and turned in \[0, 1\], got -1"):
         run(variants=-1)
     with pytest.raises(SettingsError, match=r"'sfaec'.*sface"):
         run(teacher=("sfaec",))

@@ -18,7 +18,7 @@ from fiqa.train.distil import Distillation, Teacher, distil, lesson_of, norm_tea
 from fiqa.train.scoring import score_crops
 from fiqa.train.settings import PRESETS, TrainSettings
 from fiqa.train.training import TrainResult, train
-from fiqa.train.variants import Mirrored, Variants
+from fiqa.train.variants import Mirrored, Variant
 from networks import MemoryCrops, brightness_task, tiny_recogniser
 
 SETTINGS = TrainSettings(
@@ -26,8 +26,8 @@ SETTINGS = TrainSettings(
 )
 
 
-def darker(image: np.ndarray, sample_id: str, number: int) -> np.ndarray:
-    return image // (number + 1)
+def darker(image: np.ndarray, sample_id: str) -> np.ndarray:
+    return image // 2
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def teacher(tmp_path_factory: Any) -> Teacher:
 def distilled(crops: MemoryCrops, teacher: Teacher, folder: Path, progress: Progress = silent) -> TrainResult:
     cache = folder / "cache"
     return distil(
-        [crops, Variants(crops, count=1, seed=0, vary=darker, cache=cache)],
+        [crops, Variant(crops, name="1", vary=darker, recipe="darker", cache=cache)],
         [teacher, teacher],
         student=tiny_recogniser(seed=9),
         settings=SETTINGS,
@@ -61,13 +61,13 @@ def distilled(crops: MemoryCrops, teacher: Teacher, folder: Path, progress: Prog
 def test_targets_are_what_the_teacher_says_of_each_variant(
     crops: MemoryCrops, teacher: Teacher, tmp_path: Path
 ) -> None:
-    variants = Variants(crops, count=2, seed=0, vary=darker, cache=tmp_path)
-    outputs = taught(variants, teacher, cache=tmp_path)
-    fresh = MemoryCrops(np.concatenate([crops.images // 2, crops.images // 3]), variants.samples)
+    variant = Variant(crops, name="1", vary=darker, recipe="darker", cache=tmp_path)
+    outputs = taught(variant, teacher, cache=tmp_path)
+    fresh = MemoryCrops(crops.images // 2, variant.samples)
     rescored = score_crops(fresh, teacher.regressor, record=teacher.record)
     np.testing.assert_allclose(outputs[:, 0], rescored.values, atol=2e-3)
     assert np.std(outputs[:, 0]) > 0.02
-    again = taught(variants, teacher, cache=tmp_path)
+    again = taught(variant, teacher, cache=tmp_path)
     np.testing.assert_array_equal(outputs, again)
 
 

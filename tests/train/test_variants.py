@@ -8,7 +8,7 @@ import pytest
 from fiqa.core.errors import DataError
 from fiqa.core.types import SampleSet
 from fiqa.train import features as module
-from fiqa.train.variants import Joined, Mirrored, Variants
+from fiqa.train.variants import Joined, Mirrored, Variant
 from networks import MemoryCrops, brightness_task
 
 
@@ -17,29 +17,26 @@ def crops() -> MemoryCrops:
     return brightness_task(3, 5)[0]
 
 
-def darker(image: np.ndarray, sample_id: str, number: int) -> np.ndarray:
-    return image // (number + 1) + np.uint8(len(sample_id) % 3)
+def darker(image: np.ndarray, sample_id: str) -> np.ndarray:
+    return image // 2 + np.uint8(len(sample_id) % 3)
 
 
-def test_variants_are_what_was_made_of_each_crop_and_are_made_once(
+def test_a_variant_is_what_was_made_of_each_crop_and_is_made_once(
     crops: MemoryCrops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CHUNK", 7)
-    variants = Variants(crops, count=2, seed=0, vary=darker, cache=tmp_path)
-    assert len(variants.samples) == 30
+    variant = Variant(crops, name="1", vary=darker, recipe="halved", cache=tmp_path)
+    assert variant.samples.sample_ids.tolist() == [f"{name}+1" for name in crops.samples.sample_ids.tolist()]
+    np.testing.assert_array_equal(variant.samples.subject_ids, crops.samples.subject_ids)
     for row, name in enumerate(crops.samples.sample_ids.tolist()):
-        for number in (1, 2):
-            place = row + 15 * (number - 1)
-            assert variants.samples.sample_ids[place] == f"{name}+{number}"
-            assert variants.samples.subject_ids[place] == crops.samples.subject_ids[row]
-            expected = darker(crops.images[row], name, number)
-            np.testing.assert_array_equal(variants.load(np.array([place])).images[0], expected)
+        expected = darker(crops.images[row], name)
+        np.testing.assert_array_equal(variant.load(np.array([row])).images[0], expected)
     crops.loads = 0
-    Variants(crops, count=2, seed=0, vary=darker, cache=tmp_path)
+    Variant(crops, name="1", vary=darker, recipe="halved", cache=tmp_path)
     assert crops.loads == 0
-    other = Variants(crops, count=2, seed=1, vary=darker, cache=tmp_path)
-    assert crops.loads == 5
-    assert other.digest != variants.digest
+    for name, recipe in (("1", "otherwise"), ("2", "halved")):
+        assert Variant(crops, name=name, vary=darker, recipe=recipe, cache=tmp_path).digest != variant.digest
+    assert crops.loads == 6
 
 
 def test_mirror_images_follow_the_crops(crops: MemoryCrops) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,7 @@ from ..core.errors import SettingsError
 from ..core.optional import require
 from ..core.protocols import Progress
 from ..faces.degrade import degrade, draw_degradation
+from ..faces.views import framed, turned
 from ..io.crops import CropFolder
 from ..io.parts import parts_folder
 from .models import REGRESSOR
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from ..train.data import CropSource
     from ..train.distil import Teacher
     from ..train.settings import TrainSettings
+
+
+_YAW = 75.0
+"""Degrees that variants are turned by at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,8 @@ class Distil(PresetStage):
     )
     student: str = setting("student-0.5", help="student-WIDTH, a share of the channels of MobileNetV1.")
     inherit: str | None = setting(None, help="Recogniser built like MobileNetV1 whose filters to start from.")
-    variants: int = setting(2, help="Degraded variants of each crop.")
+    variants: int = setting(2, help="Degraded or turned variants of each crop.")
+    turned: float = setting(0.5, help="Share of variants that are side views in a tilted frame.")
     guide: float = setting(1.0, help="Weight of the teachers' embedding; 0 learns scores alone.")
     ranking: float = setting(0.0, help="Weight of the order of pairs in a batch.")
     epochs: int = setting(4, help="Passes over all variants and their mirror images.")
@@ -67,11 +74,13 @@ class Distil(PresetStage):
         from ..models.recognisers import load_torch_recogniser
         from ..models.student import inherit, student
         from ..train.distil import distil
-        from ..train.variants import Variants
+        from ..train.variants import Variant
 
         settings = self.resolved()
-        if self.variants < 0:
-            raise SettingsError(f"variants must be 0 or more, got {self.variants}")
+        if self.variants < 0 or not 0 <= self.turned <= 1:
+            raise SettingsError(
+                f"variants must be 0 or more and turned in [0, 1], got {self.variants} and {self.turned}"
+            )
         network = student(self.student, seed=self.seed)
         if self.inherit is not None:
             inherit(network.module, load_torch_recogniser(self.inherit).module)
@@ -82,16 +91,16 @@ class Distil(PresetStage):
         sources: list[CropSource] = []
         for crops in map(CropFolder.open, self.crops):
             sources.append(crops)
-            if self.variants:
-                varied = Variants(
+            for number in range(1, self.variants + 1):
+                variant = Variant(
                     crops,
-                    count=self.variants,
-                    seed=self.seed,
-                    vary=self._vary,
+                    name=str(number),
+                    vary=partial(self._vary, number=number),
+                    recipe=f"seed {self.seed} turned {self.turned}",
                     cache=cache,
                     progress=progress,
                 )
-                sources.append(varied)
+                sources.append(variant)
         distil(
             sources,
             teachers,
@@ -106,10 +115,15 @@ class Distil(PresetStage):
         shutil.rmtree(own, ignore_errors=True)
         self.publish(folder, "regressor")
 
-    def _vary(self, image: NDArray[np.uint8], sample_id: str, number: int) -> NDArray[np.uint8]:
-        """Variant `number` of a crop."""
+    def _vary(self, image: NDArray[np.uint8], sample_id: str, *, number: int) -> NDArray[np.uint8]:
+        """Variant `number` of a crop: degraded, or turned and in every second case degraded too."""
         draw = draw_degradation(f"{sample_id} variant {number}", seed=self.seed)
-        return degrade(image, draw.kind, severity=draw.severity, rng=np.random.default_rng(draw.seed))
+        rng = np.random.default_rng(draw.seed)
+        if rng.random() < self.turned:
+            image = framed(turned(image, yaw=rng.uniform(-_YAW, _YAW)), rng=rng)
+            if rng.random() < 0.5:
+                return image
+        return degrade(image, draw.kind, severity=draw.severity, rng=rng)
 
 
 def _teacher(name: str) -> Teacher:

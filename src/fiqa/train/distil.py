@@ -192,7 +192,7 @@ def distil(
     """Train a student on what teachers say; called again after a kill it goes on to the same result.
 
     Args:
-        sources: Crops, and `variants.Variants` of them; mirror images are added here.
+        sources: Crops, and a `variants.Variant` or more of them; mirror images are added here.
         teachers: One or more.
         student: The network to train; left unchanged.
         settings: How to train, with ``layers="whole"``.

@@ -14,23 +14,23 @@ from ..core.types import FaceCrops, SampleSet
 from .data import CropSource
 from .features import cached
 
-Vary = Callable[[NDArray[np.uint8], str, int], NDArray[np.uint8]]
-"""Crop (size, size, 3), its sample id, number of the variant from 1 -> the variant; always the same one."""
+Vary = Callable[[NDArray[np.uint8], str], NDArray[np.uint8]]
+"""Crop (size, size, 3) and its sample id -> the variant; always the same one."""
 
 
-class Variants:
-    """`count` variants of each of n crops, kept as pixels in a cache; the first n rows are variant 1.
+class Variant:
+    """Each of n crops in another form, kept as pixels in a cache.
 
-    Variant k has the id of its crop and ``+k``, and its subject.
+    The variant of a crop has its id and ``+name``, and its subject.
     """
 
     def __init__(
         self,
         crops: CropSource,
         *,
-        count: int,
-        seed: int,
+        name: str,
         vary: Vary,
+        recipe: str,
         cache: Path,
         progress: Progress = silent,
     ) -> None:
@@ -38,23 +38,22 @@ class Variants:
 
         Args:
             crops: n crops.
-            count: Variants of each, 1 or more.
-            seed: That `vary` draws by, for the digest.
-            vary: Makes a variant.
+            name: Ends the sample ids.
+            vary: Makes the variant of a crop.
+            recipe: All that `vary` depends on, for the digest.
             cache: Folder of caches, made if absent.
             progress: Called with (chunks done, chunks in all).
         """
-        ids, n_crops = crops.samples.sample_ids, len(crops.samples)
-        named = [f"{name}+{number}" for number in range(1, count + 1) for name in ids.tolist()]
-        self.samples = SampleSet(np.array(named), np.tile(crops.samples.subject_ids, count))
-        self.digest = _digest(crops.digest, "variants", str(count), str(seed))
+        ids = crops.samples.sample_ids
+        named = np.array([f"{one}+{name}" for one in ids.tolist()])
+        self.samples = SampleSet(named, crops.samples.subject_ids)
+        self.digest = _digest(crops.digest, "variant", name, recipe)
 
         def block(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-            of, numbers = rows % n_crops, (rows // n_crops + 1).tolist()
-            images, names = crops.load(of).images, ids[of].tolist()
-            return np.stack([vary(*one) for one in zip(images, names, numbers, strict=True)])
+            pairs = zip(crops.load(rows).images, ids[rows].tolist(), strict=True)
+            return np.stack([vary(*one) for one in pairs])
 
-        self._images = cached(self.digest[:32], n_crops * count, block, cache=cache, progress=progress)
+        self._images = cached(self.digest[:32], len(ids), block, cache=cache, progress=progress)
 
     def load(self, rows: NDArray[np.int64]) -> FaceCrops:
         """The crops at these rows."""
