@@ -134,9 +134,12 @@ def test_evidence_goes_into_the_card(work: Path, tmp_path: Path) -> None:
     found = [{"method": name, "variant": "raw score", "intervals": [interval]} for name in ("tiny", "other")]
     write_json(tmp_path / "results.json", {"test_beds": [{**bed, "evaluations": found}]})
     write_json(tmp_path / "rob.json", {"method": "tiny", "rows": []})
-    export(work, "--metrics", tmp_path / "results.json", "--robustness", tmp_path / "rob.json")
+    write_json(tmp_path / "more.json", {"test_beds": [{**bed, "benchmark": "cfp-fp", "evaluations": found}]})
+    evidence = ("--metrics", tmp_path / "results.json", "--metrics", tmp_path / "more.json")
+    export(work, *evidence, "--robustness", tmp_path / "rob.json")
     facts = json.loads((work / "out" / "card.json").read_text())
-    assert facts["metrics"] == [{**bed, "variant": "raw score", **interval}]
+    row = {**bed, "variant": "raw score", **interval}
+    assert facts["metrics"] == [row, {**row, "benchmark": "cfp-fp"}]
     assert facts["robustness"]["method"] == "tiny"
     write_json(tmp_path / "rob.json", {"method": "faceqan", "rows": []})
     with pytest.raises(DataError, match=r"rob\.json speaks of faceqan, the model is tiny"):

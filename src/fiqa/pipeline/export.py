@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,7 +66,9 @@ class Export(Stage):
     licence: str = setting("that of the recogniser and the training data", help="Licence of the model.")
     terms: str = setting("not stated", help="Terms of the data and weights that it learnt from.")
     calibration: Path | None = setting(None, help="calibration.json of `fiqa calibrate` on its scores.")
-    metrics: Path | None = setting(None, help="results.json of `fiqa evaluate` on its scores.")
+    metrics: tuple[Path, ...] = setting(
+        (), help="results.json of `fiqa evaluate` on its scores; may be repeated."
+    )
     robustness: Path | None = setting(None, help="File of `fiqa robustness` on it.")
     limits: tuple[str, ...] = setting((), help="A known limit to state in the card; may be repeated.")
     seed: int = setting(0, help="Seed of the draws of crops.")
@@ -172,7 +175,8 @@ class Export(Stage):
             _same_model(self.calibration, calibration.method, name)
             found["calibration"] = ExpectedFnmr.of(calibration)
         if self.metrics:
-            found["metrics"] = metric_rows(read_json(self.metrics), name, source=self.metrics)
+            rows = [metric_rows(read_json(path), name, source=path) for path in self.metrics]
+            found["metrics"] = tuple(itertools.chain.from_iterable(rows))
         if self.robustness:
             found["robustness"] = read_json(self.robustness)
             _same_model(self.robustness, found["robustness"].get("method", ""), name)
