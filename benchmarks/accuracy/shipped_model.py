@@ -5,8 +5,9 @@ python -m benchmarks.accuracy.shipped_model TEST SCORES --data DATA
 TEST holds lfw/, degraded-lfw/ and cfp-fp/ with a folder of embeddings for each test recogniser, as
 `fiqa reproduce` leaves them; DATA the protocols of LFW and CFP. SCORES holds one scores file for each row of
 the table, <benchmark>/<method>.csv or .parquet; `student` is the student trained on the other data set,
-`teacher` what taught it. All other names are free: embedding_norm, classical, ser_fiq, grafiqs ... by
-`fiqa score`, qualityface and insightface by `python -m benchmarks.peers`.
+`shipped` the one trained on both, `teacher` what taught them. All other names are free: embedding_norm,
+classical, ser_fiq, grafiqs ... by `fiqa score`, qualityface and insightface by `python -m benchmarks.peers`.
+Scores that do not cover the pairs of a test bed (of a slow method on one fold, say) are left out there.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def rows_of(spec: str, folder: Path, scored: list[QualityScores], *, replicates:
     embeddings, samples = read_embeddings(folder), read_samples(folder / SAMPLES)
     failed = read_failures(folder / FAILURES)
     bed = open_benchmark(spec, samples, non_mated=1_000_000, seed=0, failed=failed, absent="refuse")
+    used = bed.pairs.sample_ids[np.union1d(bed.pairs.first, bed.pairs.second)]
+    scored = [one for one in scored if np.isin(used, one.sample_ids).all()]
     comparisons = compare(bed.embeddings(embeddings), bed.pairs)
     threshold, counted = hold_threshold(comparisons, ISO, fmr=FMR)
     orders = [discard_order(counted, bed.quality(one), fmr=FMR, threshold=threshold) for one in scored]
