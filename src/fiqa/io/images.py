@@ -114,7 +114,7 @@ def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise ImageError("unreadable", f"{name} cannot be opened: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
-        raise ImageError("missing", f"{ascii(name)} does not exist: {error}") from error
+        raise ImageError("missing", f"{name!a} does not exist: {error}") from error
     with file:
         yield file
 

@@ -162,10 +162,8 @@ class Score(MethodStage):
         write_json(self.output / HEADER, {"provenance": self.made().to_json()})
         for number, samples in enumerate(inputs.batches(self.shard_size)):
             files.append(shard(self.output, number))
-            shift = partial(_shifted, progress, done, total)
-            faces += scoring.write(samples, files[-1], shift)
-            done += len(samples)
-            shift(0, 0)
+            faces += scoring.write(samples, files[-1], partial(_shifted, progress, done, total))
+            progress(done := done + len(samples), total)
         for path in set(shards(self.output)) - set(files):
             path.unlink()
             failures_beside(path).unlink(missing_ok=True)
