@@ -13,8 +13,9 @@ from ..core.calibration import Calibration
 from ..core.errors import DataError
 from ..core.types import ComparisonScores, EmbeddingSet, Failure, PairSet, QualityScores, SampleSet, Scale
 from .atomic import HEADER, atomic
+from .json_text import json_text, parse_json
 from .provenance import Provenance
-from .tables import Columns, Table, json_text, naming, parse_json, read_table, write_table
+from .tables import Columns, Frame, Table, naming, read_table, write_table
 
 VECTORS = "vectors.npy"
 SAMPLES = "samples.parquet"
@@ -47,8 +48,8 @@ def write_scores(
     )
 
 
-def read_scores(path: Path) -> QualityScores:
-    """Read columns ``sample_id`` and ``score``; all others are ignored.
+def read_scores(path: Path | Frame) -> QualityScores:
+    """Read columns ``sample_id`` and ``score`` of a file or a DataFrame; all others are ignored.
 
     A file without method and scale, such as one from another program, gives the name of the file and
     ``native``.
@@ -57,11 +58,11 @@ def read_scores(path: Path) -> QualityScores:
         DataError: If a column is missing, a score is no finite number, or an id occurs twice.
     """
     table = read_table(path)
-    with naming(path):
+    with naming(table.source):
         return QualityScores(
             table.texts("sample_id"),
             table.numbers("score"),
-            table.attribute("method", default=path.stem),
+            table.attribute("method", default=table.source.stem),
             cast(Scale, table.attribute("scale", default="native")),
         )
 
@@ -75,7 +76,7 @@ def write_samples(
     write_table(path, {**own, **(columns or {})}, provenance=provenance)
 
 
-def read_samples(path: Path) -> SampleSet:
+def read_samples(path: Path | Frame) -> SampleSet:
     """Read ``sample_id``, ``subject_id`` and, where there is one, ``path``; paths come as they were written.
 
     Raises:
@@ -149,7 +150,7 @@ def write_pairs(path: Path, pairs: PairSet, *, provenance: Provenance | None = N
     write_table(path, _pair_columns(pairs), provenance=provenance)
 
 
-def read_pairs(path: Path) -> PairSet:
+def read_pairs(path: Path | Frame) -> PairSet:
     """Read ``first``, ``second``, ``mated`` (0 or 1) and, where there is one, ``fold``.
 
     The vocabulary is the sorted list of all ids that occur.
@@ -188,15 +189,15 @@ def write_comparisons(path: Path, scores: ComparisonScores, *, provenance: Prove
     write_table(path, columns, attributes={"recogniser": scores.recogniser}, provenance=provenance)
 
 
-def read_comparisons(path: Path) -> ComparisonScores:
+def read_comparisons(path: Path | Frame) -> ComparisonScores:
     """Read what `write_comparisons` writes; a file without a recogniser gives its own name.
 
     Raises:
         DataError: If a column is missing or a similarity is no finite number.
     """
     table = read_table(path)
-    with naming(path):
-        recogniser = table.attribute("recogniser", default=path.stem)
+    with naming(table.source):
+        recogniser = table.attribute("recogniser", default=table.source.stem)
         similarity = table.numbers("similarity", dtype=np.float32, refuse_nan=True)
         return ComparisonScores(pairs_of(table), similarity, recogniser)
 

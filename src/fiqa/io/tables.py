@@ -1,19 +1,19 @@
 """Tables on disk: named columns of one length, as Parquet, CSV or JSON by the ending of the name.
 
 Parquet and JSON carry attributes and provenance in their header. CSV is the plain form for people and other
-programs: attributes become constant columns on the right and provenance is left out.
+programs: attributes become constant columns on the right and provenance is left out. Forms of other programs
+(see `foreign`) and tables in memory, of pandas, polars or Arrow, are read too.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,25 @@ from ..core.arrays import first_few, same_length
 from ..core.errors import DataError, SettingsError
 from ..core.optional import require
 from .atomic import atomic
+from .foreign import OFIQ_START, read_list, read_ofiq, record_columns
+from .json_text import json_text, parse_json
 from .provenance import Provenance
+from .samples import readable
 
 Columns = Mapping[str, NDArray[Any]]
 Header = Mapping[str, Any]
 
+
+class Frame(Protocol):
+    """A DataFrame of pandas or polars, or an Arrow table."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """A column."""
+        ...
+
+
+_FOREIGN = 0xDC80 >> 7
+"""Upper bits of the code points that stand for bytes of a file name that are not UTF-8."""
 _FLAGS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -144,6 +158,7 @@ def write_table(
     """
     same_length(**columns)
     check_table_output(path)
+    columns = {name: _readable(column) for name, column in columns.items()}
     write = _by_suffix(path, _WRITERS)
     header: dict[str, Any] = {"attributes": dict(attributes or {})}
     if provenance:
@@ -164,15 +179,19 @@ def check_table_output(path: Path) -> None:
     _by_suffix(path, _WRITERS)
 
 
-def read_table(path: Path) -> Table:
-    """Read a table of any of the three forms.
+def read_table(path: Path | Frame) -> Table:
+    """Read a table of any of the forms, a folder of shards as one table, or a table in memory.
 
     Raises:
         DataError: If the file is missing, damaged, or its rows differ in length.
-        SettingsError: If the name ends in none of .parquet, .csv, .json.
+        SettingsError: If the name ends in none of .parquet, .csv, .json, .txt.
     """
+    if not isinstance(path, Path):
+        return _from_frame(path)
     if not path.exists():
         raise DataError(f"{path} cannot be read: No such file or folder")
+    if path.is_dir():
+        return _read_shards(path)
     read = _by_suffix(path, _READERS)
     try:
         columns, header = read(path)
@@ -183,6 +202,40 @@ def read_table(path: Path) -> Table:
     with naming(path):
         provenance = Provenance.from_json(header["provenance"]) if "provenance" in header else None
     return Table(path, columns, header.get("attributes", {}), provenance)
+
+
+def shard(folder: Path, number: int) -> Path:
+    """The file of a shard of a table that is kept in a folder, counted from 0."""
+    return folder / f"part-{number:05}.parquet"
+
+
+def shards(folder: Path) -> list[Path]:
+    """The shards in a folder, in order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """What made a Parquet table, without reading its rows.
+
+    Raises:
+        DataError: If the file is no Parquet file.
+    """
+    header = _parquet().read_header(path)
+    return Provenance.from_json(header["provenance"]) if "provenance" in header else None
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet table has, without reading them."""
+    count: int = _parquet().count_rows(path)
+    return count
+
+
+def _read_shards(folder: Path) -> Table:
+    tables = [read_table(path) for path in shards(folder)]
+    if not tables:
+        raise DataError(f"{folder} is a folder without a part-00000.parquet; name a table")
+    columns = {name: np.concatenate([one.column(name) for one in tables]) for name in tables[0].columns}
+    return Table(folder, columns, tables[0].attributes, tables[0].provenance)
 
 
 @contextmanager
@@ -220,7 +273,29 @@ def _write_csv(path: Path, columns: Columns, header: Header) -> None:
         writer.writerows((*row, *attributes.values()) for row in _rows(columns))
 
 
+def _from_frame(frame: Frame) -> Table:
+    """Columns of a pandas or polars DataFrame or an Arrow table."""
+    source = Path(type(frame).__name__)
+    columns = {str(name): np.asarray(frame[name].to_numpy()) for name in _names(frame)}
+    for name, column in columns.items():
+        if column.dtype == object:
+            bad = [row for row, cell in enumerate(column.tolist()) if not isinstance(cell, str)]
+            if bad:
+                raise DataError(
+                    f"{source}: column {name} must be text throughout, is not at {first_few(bad)}"
+                )
+            columns[name] = column.astype(np.str_)
+    return Table(source, columns)
+
+
+def _names(frame: Any) -> list[Any]:
+    return list(frame.column_names if hasattr(frame, "column_names") else frame.columns)
+
+
 def _read_csv(path: Path) -> tuple[Columns, Header]:
+    with path.open(encoding="utf-8-sig") as file:
+        if file.read(len(OFIQ_START)) == OFIQ_START:
+            return read_ofiq(path), {"attributes": {"method": "OFIQ"}}
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
         try:
@@ -248,6 +323,8 @@ def _write_json(path: Path, columns: Columns, header: Header) -> None:
 
 def _read_json(path: Path) -> tuple[Columns, Header]:
     document = parse_json(path)
+    if isinstance(document, list) and document and isinstance(document[0], dict):
+        return record_columns(document, path), {}
     rows = document.get("rows") if isinstance(document, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f'{path} must be {{"rows": [{{column: value, ...}}, ...]}}')
@@ -258,35 +335,19 @@ def _read_json(path: Path) -> tuple[Columns, Header]:
     return {name: np.array([row[name] for row in rows]) for name in names}, document
 
 
-def json_text(value: Mapping[str, Any]) -> str:
-    """JSON for people and programs alike.
-
-    Raises:
-        DataError: If the value holds NaN, infinity or what JSON cannot express.
-    """
-    try:
-        return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise DataError(f"JSON cannot hold this: {error}") from error
-
-
-def parse_json(path: Path) -> Any:
-    """The value in a JSON file; NaN and infinity are let through.
-
-    Raises:
-        DataError: If the file cannot be read or is no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
-
-
 def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
     plain = [column.astype(np.int8) if column.dtype == np.bool_ else column for column in columns.values()]
     return zip(*(column.tolist() for column in plain), strict=True)
+
+
+def _readable(column: NDArray[Any]) -> NDArray[Any]:
+    """Text with every file name in it `readable`; other columns as they are."""
+    if column.dtype.kind != "U" or not column.size:
+        return column
+    codes = np.frombuffer(column.tobytes(), np.uint32)
+    if not np.any(codes >> 7 == _FOREIGN):
+        return column
+    return np.array([readable(text) for text in column.tolist()])
 
 
 def _is_number(cell: Any) -> bool:
@@ -306,6 +367,7 @@ _READERS: dict[str, Callable[[Path], tuple[Columns, Header]]] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
     ".json": _read_json,
+    ".txt": lambda path: (read_list(path), {}),
 }
 
 

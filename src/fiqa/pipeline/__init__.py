@@ -27,6 +27,7 @@ STAGES: Registry[Entry] = Registry(
         Entry("compare", "fiqa.pipeline.compare:Compare", "similarities of a benchmark's pairs"),
         Entry("edc", "fiqa.pipeline.edc:Edc", "error versus discard of one table of scores, as JSON"),
         Entry("calibrate", "fiqa.pipeline.calibrate:Calibrate", "which error rate a score foretells"),
+        Entry("convert", "fiqa.pipeline.convert:Convert", "scores in the form of another program, or of it"),
         Entry("evaluate", "fiqa.pipeline.evaluate:Evaluate", "error versus discard, tables and a report"),
     ),
 )
