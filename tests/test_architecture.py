@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "methods": {"core", "models", "comparisons"},
     "explain": {"core", "methods"},
     "train": {"core", "io", "models"},
-    "deploy": {"core", "models"},
+    "deploy": {"core", "io", "models", "faces"},
     "pipeline": {
         *(
             "core",
@@ -136,6 +136,7 @@ def test_no_shelf_for_odds_and_ends() -> None:
         "fiqa",
         "fiqa.cli",
         "fiqa.deploy.model",
+        "fiqa.deploy.scorer",
         "fiqa.methods",
         "fiqa.pipeline.explain",
         "fiqa.serve.app",

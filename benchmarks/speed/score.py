@@ -23,11 +23,11 @@ from benchmarks.machine import write_results
 
 from fiqa.core.types import FaceCrops
 from fiqa.deploy.model import load_deployed, model_file
+from fiqa.deploy.scorer import QUICK_SIDE
 from fiqa.faces.detect import Detector
 from fiqa.faces.extract import cut_out
 from fiqa.io.images import read_image
 from fiqa.io.samples import find_images
-from fiqa.pipeline.score import QUICK_SIDE
 
 STEP_IMAGES = 300
 COLD_STARTS = 5

@@ -120,9 +120,12 @@ def reproduce(
 @app.command(rich_help_panel=_WORK)
 def serve(
     model: Annotated[
-        str | None, typer.Option(help="File of `fiqa export`, or a name in `fiqa models`; else the shipped one.")
+        str | None,
+        typer.Option(help="File of `fiqa export`, or a name in `fiqa models`; else the shipped one."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; by default this machine alone.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; by default this machine alone.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     workers: Annotated[int | None, typer.Option(help="Images scored side by side; one a core.")] = None,
     max_images: Annotated[int, typer.Option(help="Images a request.")] = 32,

@@ -14,6 +14,13 @@ Policy = Literal["largest", "central", "all"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
+def check_policy(policy: Policy) -> Policy:
+    """The policy itself; an unknown one is a SettingsError."""
+    if policy not in POLICIES:
+        raise SettingsError(f"face must be one of {', '.join(POLICIES)}, got {policy!r}")
+    return policy
+
+
 def choose(faces: Sequence[Face], shape: tuple[int, ...], *, policy: Policy = "largest") -> list[Face]:
     """The faces meant, primary face first; none where none was detected.
 
@@ -27,8 +34,7 @@ def choose(faces: Sequence[Face], shape: tuple[int, ...], *, policy: Policy = "l
     Raises:
         SettingsError: If the policy is unknown.
     """
-    if policy not in POLICIES:
-        raise SettingsError(f"face must be one of {', '.join(POLICIES)}, got {policy!r}")
+    check_policy(policy)
     if not faces:
         return []
     boxes = np.stack([face.box for face in faces])

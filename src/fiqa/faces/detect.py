@@ -96,9 +96,7 @@ class Detector:
         Raises:
             DataError: If the image has another form.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise DataError(f"expected a uint8 RGB image (h, w, 3), got {image.dtype} of shape {image.shape}")
-        longer = max(image.shape[:2])
+        longer = max(check_image(image))
         if self.quick_side and self.quick_side < longer:
             scale = self.quick_side / longer
             faces = self._look(image, scale=scale, border=0)
@@ -145,6 +143,14 @@ class Detector:
             landmarks.append((points[hits].reshape(-1, 5, 2) + cells[:, None]) * stride)
             confidences.append(scores[hits])
         return np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(confidences)
+
+
+def check_image(image: NDArray[np.uint8]) -> tuple[int, int]:
+    """Height and width of a uint8 RGB image (height, width, 3); another form is a DataError."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise DataError(f"expected a uint8 RGB image (h, w, 3), got {image.dtype} of shape {image.shape}")
+    height, width = image.shape[:2]
+    return height, width
 
 
 def _padded(length: int) -> int:

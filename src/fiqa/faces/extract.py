@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.types import FaceCrops, Failure
 from .align import Crop, align, crop_size, transform
 from .choose import Policy, choose
-from .detect import Detector, Face
+from .detect import Detector, Face, check_image
 
 _MIN_SIDE = 16
 """Pixels; nobody can be recognised in a photograph with a shorter side."""
@@ -31,6 +32,11 @@ class Extraction:
     crops: FaceCrops
     faces: tuple[Face, ...] = ()
     failure: Failure | None = None
+
+    @classmethod
+    def failed(cls, failure: Failure, *, size: int) -> Self:
+        """No crop of `size` pixels, and why."""
+        return cls(FaceCrops(np.empty((0, size, size, 3), np.uint8)), failure=failure)
 
 
 def extract(
@@ -60,19 +66,18 @@ def extract(
         SettingsError: If the convention or the policy is unknown.
     """
     size = size or crop_size(crop)
-    nothing = FaceCrops(np.empty((0, size, size, 3), np.uint8))
-    height, width = image.shape[:2]
+    height, width = check_image(image)
     if min(height, width) < _MIN_SIDE:
         message = f"expected sides of {_MIN_SIDE} pixels or more, got {width} x {height}"
-        return Extraction(nothing, failure=Failure(sample_id, "crop", "too_small", message))
+        return Extraction.failed(Failure(sample_id, "crop", "too_small", message), size=size)
     found = detector.detect(image)
     faces = choose(found, image.shape, policy=face)
     if not faces:
         message = f"no face of confidence {detector.min_confidence} or more"
-        return Extraction(nothing, failure=Failure(sample_id, "crop", "no_face", message))
+        return Extraction.failed(Failure(sample_id, "crop", "no_face", message), size=size)
     if strict and face != "all" and len(found) > 1:
         message = f"{len(found)} faces where one is meant"
-        return Extraction(nothing, failure=Failure(sample_id, "crop", "several_faces", message))
+        return Extraction.failed(Failure(sample_id, "crop", "several_faces", message), size=size)
     crops = cut_out(image, [item.landmarks for item in faces], crop=crop, size=size)
     return Extraction(crops, tuple(faces))
 

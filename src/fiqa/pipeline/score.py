@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.protocols import Progress
 from ..core.types import QualityScores
+from ..deploy.scorer import quick_side
 from ..io.crops import CropFolder
 from ..io.parts import Parts
 from ..io.store import write_failures, write_scores
@@ -18,9 +19,6 @@ from .degradation import degradation_behind
 from .models import DEPLOYED, REGRESSOR, MethodStage
 from .settings import setting
 from .source import Batch, chunks, failure_columns, failures_from, open_source
-
-QUICK_SIDE = 160
-"""Pixels; what a photograph of a face fits into with room to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +68,15 @@ class Score(MethodStage):
             self._score_cached(Path(self.model), self.cache, progress)
             return
         method = self.build(name)
-        fast = name == DEPLOYED and self.face == "largest"
-        quick = QUICK_SIDE if self.detect_size is None and fast else self.detect_size
+        deployed = name == DEPLOYED
+        quick = quick_side(self.detect_size, self.face) if deployed else self.detect_size or None
         source = open_source(
             self.photos,
             method.spec,
             aligned=self.aligned,
             face=self.face,
             strict=self.strict,
-            quick_side=quick or None,
+            quick_side=quick,
         )
         todo = chunks(source)
 

@@ -240,9 +240,7 @@ class Photographs:
         """The faces of one photograph; one that cannot be read is a failure."""
         image = _decode(self.samples, row, lambda row: _file_at(self.samples, row))
         if isinstance(image, Failure):
-            return Extraction(
-                FaceCrops(np.empty((0, self.spec.size, self.spec.size, 3), np.uint8)), (), image
-            )
+            return Extraction.failed(image, size=self.spec.size)
         return extract(
             image,
             self.detector,

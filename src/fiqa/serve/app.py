@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, File, Query, Request, Response, Security, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -87,7 +87,7 @@ async def compare(images: Images, service: Asked) -> Compared:
         raise Refused(422, "two_images_needed", f"a comparison takes two images, got {len(images)}")
     judged = await service.judge([await _upload(image) for image in images])
     faces = [_largest_face(one.image, ("first image", "second image")[n]) for n, one in enumerate(judged)]
-    worse = 1 if faces[1].score < faces[0].score else 0
+    worse: Literal[0, 1] = 1 if faces[1].score < faces[0].score else 0
     quality = Quality(**{name: getattr(faces[worse], name) for name in Quality.model_fields})
     fnmr = quality.expected_fnmr
     return Compared(

@@ -1,4 +1,4 @@
-"""Dynamic batches: what many callers ask for at a time is done together, and what would be too much is not."""
+"""Dynamic batches: what many callers ask for at a time is done together, too much is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEMORY = 0.9
 """Weight of the past in the mean time an item."""
 
 
-class Busy(Exception):
+class QueueFullError(Exception):
     """The queue is full.
 
     Attributes:
@@ -78,11 +78,11 @@ class Batcher(Generic[Item, Result]):
         """Queue all of the items, or none.
 
         Raises:
-            Busy: If they do not fit, or the threads do not run.
+            QueueFullError: If they do not fit, or the threads do not run.
         """
         with self._changed:
             if not self._open or self.load + len(items) > self.capacity:
-                raise Busy(self.wait())
+                raise QueueFullError(self.wait())
             self.load += len(items)
             futures: list[Future[Result]] = [Future() for _ in items]
             self._waiting.extend(zip(items, futures, strict=True))

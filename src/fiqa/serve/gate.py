@@ -88,7 +88,9 @@ class Gate:
     def _check_token(self, given: str) -> None:
         token = self._service.limits.token
         scheme, _, value = given.partition(" ")
-        if token is None or (scheme.lower() == "bearer" and hmac.compare_digest(value.encode(), token.encode())):
+        if token is None or (
+            scheme.lower() == "bearer" and hmac.compare_digest(value.encode(), token.encode())
+        ):
             return
         message = "this service wants the header Authorization: Bearer TOKEN"
         raise Refused(401, "unauthorised", message, {"www-authenticate": "Bearer"})

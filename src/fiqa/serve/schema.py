@@ -182,13 +182,7 @@ class Model(ModelId):
             terms=card.terms,
             reference=card.scale.reference,
             n_reference=card.scale.n_samples,
-            calibration=known
-            and Calibration(
-                recogniser=known.recogniser,
-                reference=known.reference,
-                fmr=known.fmr,
-                threshold=known.threshold,
-            ),
+            calibration=None if known is None else Calibration.model_validate(known, from_attributes=True),
             limits=list(card.limits),
         )
 

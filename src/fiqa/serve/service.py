@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ..deploy.scorer import Scorer
-from .batching import Batcher, Busy
+from .batching import Batcher, QueueFullError
 from .gate import busy
 from .judge import Judge, Judged, Upload
 from .limits import Limits
@@ -41,7 +41,7 @@ class Service:
         """
         try:
             futures = self.batcher.submit(uploads)
-        except Busy as full:
+        except QueueFullError as full:
             raise busy(full.seconds) from full
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
 
