@@ -36,7 +36,9 @@ from .service import Service
 
 _PAGE = Path(__file__).parent / "page"
 _NAME_LENGTH = 255
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:"
+)
 _PAGE_HEADERS = {
     "content-security-policy": f"{_POLICY}; media-src blob:; base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",

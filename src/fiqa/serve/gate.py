@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 OPEN = ("/", "/page.css", "/page.js", "/healthz", "/openapi.json")
 """What needs no token: nothing of it tells of images."""
 KNOWN = (*OPEN, "/metrics", "/v1/models", "/v1/score", "/v1/compare", "/v1/explain")
-_CLOSE = {"connection": "close"}
 
 
 class Refused(HTTPException):
@@ -99,7 +98,7 @@ class Gate:
         """Bytes that the request may bring, where it may come in."""
         limits, batcher = self._service.limits, self._service.batcher
         if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            raise Refused(415, "not_multipart", "send images as multipart/form-data, field `images`", _CLOSE)
+            raise Refused(415, "not_multipart", "send images as multipart/form-data, field `images`")
         size = int(headers.get("content-length", limits.request_bytes))
         if size > limits.request_bytes:
             raise too_many_bytes(limits.request_bytes)
@@ -124,24 +123,30 @@ class _Body:
         self._deadline = asyncio.get_running_loop().time() + limits.seconds
 
     async def __call__(self) -> Message:
+        """The next part; of a body that is too large all parts are awaited, or the answer would be lost."""
         if self.arrived:
             return await self._receive()
+        while True:
+            message = await self._next()
+            self._received += len(message.get("body", b""))
+            self.arrived = not message.get("more_body", False)
+            if self._received <= self._limits.request_bytes:
+                return message
+            if self.arrived:
+                raise too_many_bytes(self._limits.request_bytes)
+
+    async def _next(self) -> Message:
         try:
             async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
+                return await self._receive()
         except TimeoutError as error:
             late = f"the request did not arrive within {self._limits.seconds:g} s"
-            raise Refused(408, "too_slow", late, _CLOSE) from error
-        self._received += len(message.get("body", b""))
-        if self._received > self._limits.request_bytes:
-            raise too_many_bytes(self._limits.request_bytes)
-        self.arrived = not message.get("more_body", False)
-        return message
+            raise Refused(408, "too_slow", late, {"connection": "close"}) from error
 
 
 def too_many_bytes(most: int) -> Refused:
     """The request is larger than allowed."""
-    return Refused(413, "too_many_bytes", f"a request may have {most} bytes", _CLOSE)
+    return Refused(413, "too_many_bytes", f"a request may have {most} bytes")
 
 
 def busy(seconds: int) -> Refused:
