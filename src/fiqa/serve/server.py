@@ -15,6 +15,8 @@ from .limits import Limits
 
 _GRACE = 20
 """Seconds that requests have to end after the service is told to stop."""
+_BACKLOG = 1024
+"""Connections that may wait to be taken."""
 
 
 def serve(
@@ -53,7 +55,7 @@ def serve(
     if workers < 1:
         raise SettingsError(f"workers must be 1 or more, got {workers}")
     app = create_app(Scorer(model, face="all", threads=1), limits, workers=workers)
-    with listening(host, port) as taken:
+    with contextlib.suppress(KeyboardInterrupt), listening(host, port) as taken:
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -61,24 +63,26 @@ def serve(
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=_GRACE,
+            backlog=_BACKLOG,
         )
         address = f"[{host}]" if ":" in host else host
         announce(f"http://{address}:{taken.getsockname()[1]}/")
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[taken])
+        uvicorn.Server(config).run(sockets=[taken])
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket bound to an address, to be closed by the caller.
+    """A socket that takes connections at an address, to be closed by the caller.
 
     Raises:
         SettingsError: If the port is in use or not allowed, or the host is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small answers at once (TCP_NODELAY) where it is told that this is TCP
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))
+        taken.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         taken.close()
         raise SettingsError(
