@@ -4,12 +4,12 @@ import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fiqa.deploy.scorer import Scorer
+from fiqa.serve.pages import FILES
 from served import BLACK, BRIGHT, DARK, GREY, encoded, running
 
 
@@ -256,7 +256,7 @@ def test_the_page_needs_nothing_from_elsewhere(client):
     answer = client.get("/")
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    for name in ("", "page.css", "page.js"):
-        text = client.get(f"/{name}").text
+    assert {"/", "/page.css", "/page.js"} <= set(FILES)
+    for path in FILES:
+        text = client.get(path).text
         assert set(re.findall(r"https?://[^\s\"'`]+", text)) <= {"http://www.w3.org/2000/svg", "https://"}
-    assert Path("page.js").name in client.get("/").text

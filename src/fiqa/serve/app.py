@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, File, Query, Request, Response, Security, UploadFile
@@ -12,12 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from .. import __version__
+from fiqa import __version__
+
 from ..deploy.scorer import Scorer
 from .gate import Gate, Refused, refusal
 from .judge import Upload
 from .limits import Limits
 from .metrics import CONTENT_TYPE
+from .pages import FILES, page_file
 from .schema import (
     Compared,
     Explained,
@@ -34,17 +36,7 @@ from .schema import (
 )
 from .service import Service
 
-_PAGE = Path(__file__).parent / "page"
 _NAME_LENGTH = 255
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:"
-)
-_PAGE_HEADERS = {
-    "content-security-policy": f"{_POLICY}; media-src blob:; base-uri 'none'; form-action 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",
-}
 _REASONS: dict[int, Reason] = {404: "not_found", 405: "method_not_allowed"}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body cannot be read."},
@@ -135,22 +127,8 @@ async def healthz() -> Health:
     return Health()
 
 
-@free.get("/", include_in_schema=False)
-async def page() -> Response:
-    """The page."""
-    return _page_file("index.html", "text/html")
-
-
-@free.get("/page.css", include_in_schema=False)
-async def page_style() -> Response:
-    """How the page looks."""
-    return _page_file("page.css", "text/css")
-
-
-@free.get("/page.js", include_in_schema=False)
-async def page_script() -> Response:
-    """What the page does."""
-    return _page_file("page.js", "text/javascript")
+for _path in FILES:
+    free.add_api_route(_path, partial(page_file, _path), include_in_schema=False)
 
 
 def create_app(scorer: Scorer, limits: Limits | None = None, *, workers: int = 2) -> FastAPI:
@@ -203,10 +181,6 @@ def _largest_face(image: Image, what: str) -> Face:
     if image.problem is not None:
         raise Refused(422, image.problem.reason, f"{what}: {image.problem.message}")
     return image.faces[0]
-
-
-def _page_file(name: str, kind: str) -> Response:
-    return Response((_PAGE / name).read_bytes(), media_type=kind, headers=_PAGE_HEADERS)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

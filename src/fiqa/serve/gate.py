@@ -14,12 +14,13 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .limits import Limits
+from .pages import FILES
 from .schema import Problem, Reason
 
 if TYPE_CHECKING:
     from .service import Service
 
-OPEN = ("/", "/page.css", "/page.js", "/healthz", "/openapi.json")
+OPEN = (*FILES, "/healthz", "/openapi.json")
 """What needs no token: nothing of it tells of images."""
 KNOWN = (*OPEN, "/metrics", "/v1/models", "/v1/score", "/v1/compare", "/v1/explain")
 

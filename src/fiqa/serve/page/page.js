@@ -1,5 +1,8 @@
 // The page of `fiqa serve`: photos in, what the service says of them out. No library, no build step.
 
+import { band, dial, heatOf, make, pictureOf } from "./draw.js";
+import { ask, formOf, pause, score } from "./service.js";
+
 const AT_ONCE = 4; // requests in flight
 const THUMB = 720; // longer side of the copy that is shown, in pixels
 const ADVICE = {
@@ -18,50 +21,6 @@ const photos = []; // { name, file, thumb, width, height, faces, problem } in th
 let waiting = [];
 let busy = 0;
 let shown = null; // { photo, face, maps } of the open detail view
-
-// ---- the service -----------------------------------------------------------------------------------------
-
-const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
-
-async function ask(path, form) {
-  for (;;) {
-    const token = sessionStorage.getItem("token");
-    const headers = token ? { authorization: `Bearer ${token}` } : {};
-    const answer = await fetch(path, form ? { method: "POST", body: form, headers } : { headers });
-    if (answer.status === 401) await askToken();
-    else if (answer.status === 429) await pause(Number(answer.headers.get("retry-after")) || 1);
-    else {
-      const said = await answer.json();
-      if (!answer.ok) throw new Error(said.message);
-      return said;
-    }
-  }
-}
-
-function askToken() {
-  const dialog = $("token");
-  if (!dialog.open) dialog.showModal();
-  return new Promise((done) =>
-    dialog.addEventListener(
-      "close",
-      () => {
-        sessionStorage.setItem("token", $("token-value").value);
-        done();
-      },
-      { once: true },
-    ),
-  );
-}
-
-function formOf(field, file, name) {
-  const form = new FormData();
-  form.append(field, file, name);
-  return form;
-}
-
-async function score(file, name) {
-  return (await ask("v1/score", formOf("images", file, name))).images[0];
-}
 
 // ---- photos in -------------------------------------------------------------------------------------------
 
@@ -118,83 +77,6 @@ async function* filesIn(entry) {
     if (!some.length) return;
     for (const inside of some) yield* filesIn(inside);
   }
-}
-
-// ---- drawing ---------------------------------------------------------------------------------------------
-
-function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "path", "image", "text", "rect", "g"].includes(tag);
-  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const band = (points) => (points < 25 ? "low" : points < 50 ? "middle" : "high");
-
-function dial(points) {
-  const at = (share) => {
-    const angle = ((135 + 270 * share) * Math.PI) / 180;
-    return `${(50 + 42 * Math.cos(angle)).toFixed(2)} ${(50 + 42 * Math.sin(angle)).toFixed(2)}`;
-  };
-  const arc = (share) => `M${at(0)}A42 42 0 ${share > 2 / 3 ? 1 : 0} 1 ${at(share)}`;
-  return make(
-    "svg",
-    { class: `dial ${band(points)}`, viewBox: "0 0 100 100", role: "img", "aria-label": `Quality ${points} of 100` },
-    make("path", { class: "track", d: arc(1) }),
-    make("path", { class: "arc", d: arc(Math.max(points, 0.5) / 100) }),
-    make("text", { x: 50, y: 61 }, String(points)),
-  );
-}
-
-function outlines(faces, chosen) {
-  return faces.map((face, n) => {
-    const { left, top, right, bottom } = face.box;
-    const box = { x: left, y: top, width: right - left, height: bottom - top, rx: 0.08 * (right - left) };
-    const dots = face.landmarks.map(({ x, y }) => `M${x} ${y}h0`).join("");
-    return make(
-      "g",
-      n === chosen ? {} : { class: "others" },
-      make("rect", { class: "outline", ...box }),
-      make("rect", { class: "edge", ...box }),
-      ...(n === chosen ? [make("path", { class: "mark-rim", d: dots }), make("path", { class: "mark-point", d: dots })] : []),
-    );
-  });
-}
-
-function pictureOf(photo, { chosen = 0, close = false } = {}) {
-  const { width, height, faces } = photo;
-  const view = close ? closeUp(photo) : [0, 0, width, height];
-  const picture = make("svg", { viewBox: view.join(" "), "aria-hidden": "true" });
-  if (photo.thumb) picture.append(make("image", { href: photo.thumb, width, height }));
-  picture.append(...outlines(faces, chosen));
-  return picture;
-}
-
-// Numbers on the faces of a photo; a click on a face chooses it.
-function numbered(picture, photo) {
-  const size = Math.max(photo.width, photo.height) / 26;
-  photo.faces.forEach(({ box }, n) => {
-    const label = { class: "number", x: box.left + size / 4, y: box.top + size, "font-size": size, "stroke-width": size / 6 };
-    picture.append(make("text", label, String(n + 1)));
-  });
-  picture.addEventListener("click", ({ target }) => {
-    const n = [...picture.querySelectorAll("g")].indexOf(target.closest("g"));
-    if (n >= 0) show(photo, n);
-  });
-  return picture;
-}
-
-// The square of a photo that holds all of its faces with room around them.
-function closeUp({ width, height, faces }) {
-  const least = (edge) => Math.min(...faces.map(({ box }) => box[edge]));
-  const most = (edge) => Math.max(...faces.map(({ box }) => box[edge]));
-  if (!faces.length) return [0, 0, width, height];
-  const [left, top, right, bottom] = [least("left"), least("top"), most("right"), most("bottom")];
-  const side = Math.min(1.9 * Math.max(right - left, bottom - top), Math.max(width, height));
-  const along = (low, high, length) =>
-    length <= side ? (length - side) / 2 : Math.min(Math.max((low + high - side) / 2, 0), length - side);
-  return [along(left, right, width), along(top, bottom, height), side, side];
 }
 
 // ---- the sheet -------------------------------------------------------------------------------------------
@@ -321,6 +203,20 @@ function verdict(face) {
   ];
 }
 
+// Numbers on the faces of a photo; a click on a face chooses it.
+function numbered(picture, photo) {
+  const size = Math.max(photo.width, photo.height) / 26;
+  photo.faces.forEach(({ box }, n) => {
+    const label = { class: "number", x: box.left + size / 4, y: box.top + size, "font-size": size, "stroke-width": size / 6 };
+    picture.append(make("text", label, String(n + 1)));
+  });
+  picture.addEventListener("click", ({ target }) => {
+    const n = [...picture.querySelectorAll("g")].indexOf(target.closest("g"));
+    if (n >= 0) show(photo, n);
+  });
+  return picture;
+}
+
 function draw() {
   const { photo, face, maps } = shown;
   const hot = $("heat").getAttribute("aria-pressed") === "true";
@@ -345,27 +241,6 @@ async function explain(photo, face) {
   }
   $("heat").textContent = "Heat map";
   if (shown?.maps === maps && maps.has(face)) draw();
-}
-
-// Cells of the crop as a smooth picture, laid onto the photo where the crop was cut.
-function heatOf({ cells, corners }) {
-  const count = cells.length;
-  const reach = Math.max(...cells.flat().map(Math.abs)) || 1;
-  const pixels = new ImageData(count, count);
-  cells.flat().forEach((value, n) => {
-    const colour = value > 0 ? [240, 123, 31] : [47, 143, 221];
-    pixels.data.set([...colour, 215 * (Math.abs(value) / reach) ** 0.8], 4 * n);
-  });
-  const small = make("canvas", { width: count, height: count });
-  small.getContext("2d").putImageData(pixels, 0, 0);
-  const large = make("canvas", { width: 336, height: 336 });
-  const brush = large.getContext("2d");
-  brush.imageSmoothingQuality = "high";
-  brush.filter = "blur(8px)";
-  brush.drawImage(small, 0, 0, 336, 336);
-  const [a, b, , d] = corners;
-  const turn = [b.x - a.x, b.y - a.y, d.x - a.x, d.y - a.y].map((one) => one / 336);
-  return make("image", { href: large.toDataURL(), width: 336, height: 336, transform: `matrix(${turn.join(" ")} ${a.x} ${a.y})` });
 }
 
 function step(by) {
