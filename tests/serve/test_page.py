@@ -13,7 +13,10 @@ from fiqa.deploy.scorer import Scorer
 from served import BLACK, BRIGHT, DARK, GREY, encoded, running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on this machine"),
+]
 FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream"]
 
 
