@@ -212,13 +212,15 @@ def test_requests_on_their_way_hold_a_bounded_number_of_bytes(scorer):
         assert answer.status_code == 200
 
 
-def test_an_unexpected_error_is_typed_and_the_service_goes_on(scorer, monkeypatch):
+def test_an_unexpected_error_is_typed_and_the_service_goes_on(scorer, monkeypatch, caplog):
     with running(scorer) as client:
         with monkeypatch.context() as patched:
             patched.setattr(scorer, "rate", lambda found: 1 / 0)
             answer = post(client, DARK)
             assert problem(answer, 500) == "internal"
-            assert "ZeroDivisionError" in answer.json()["message"]
+            assert answer.json()["message"] == "this is a bug: ZeroDivisionError"
+            assert "POST /v1/score" in caplog.text
+            assert "test_app.py" in caplog.text  # where it was raised
         assert post(client, DARK).status_code == 200
         assert 'fiqa_requests_total{path="/v1/score",status="500"} 1.0' in client.get("/metrics").text
 

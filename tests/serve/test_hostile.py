@@ -17,7 +17,7 @@ from fiqa.deploy.scorer import Scorer
 from fiqa.serve.schema import ImageReason
 from served import encoded, picture, running
 
-SECONDS = 20
+SECONDS = 50
 """In which a request has to be answered, on slow machines too; most take milliseconds."""
 
 

@@ -153,11 +153,7 @@ def create_app(scorer: Scorer, limits: Limits | None = None, *, workers: int = 2
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         lifespan=running,
-        exception_handlers={
-            HTTPException: _refused,
-            RequestValidationError: _invalid,
-            Exception: _failed,
-        },
+        exception_handlers={HTTPException: _refused, RequestValidationError: _invalid},
     )
     app.state.service = service
     if service.limits.token is None:
@@ -196,7 +192,3 @@ async def _invalid(_: Request, error: Exception) -> Response:
     first: Sequence[Any] = error.errors()[:1]
     message = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in first)
     return refusal(Refused(422, "malformed", message))
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    return refusal(Refused(500, "internal", f"this is a bug: {type(error).__name__}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from .schema import Problem, Reason
 
 if TYPE_CHECKING:
     from .service import Service
+
+logger = logging.getLogger(__name__)
 
 OPEN = (*FILES, "/healthz", "/openapi.json")
 """What needs no token: nothing of it tells of images."""
@@ -55,7 +58,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), 0
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -67,9 +70,15 @@ class Gate:
             await self._pass(scope, receive, counted)
         except Refused as refused:
             await refusal(refused)(scope, receive, counted)
+        except Exception as error:
+            if status:
+                raise  # half of an answer is out
+            logger.exception("%s %s", scope["method"], scope["path"])
+            bug = Refused(500, "internal", f"this is a bug: {type(error).__name__}")
+            await refusal(bug)(scope, receive, counted)
         finally:
             path = scope["path"] if scope["path"] in KNOWN else "other"
-            self._service.metrics.request(path, status, time.perf_counter() - start)
+            self._service.metrics.request(path, status or 500, time.perf_counter() - start)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
