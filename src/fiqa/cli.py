@@ -120,6 +120,46 @@ def reproduce(
     typer.echo(write_tables(study, chosen, plan, output))
 
 
+@app.command(rich_help_panel=_WORK)
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Option(help="File of `fiqa export`, or a name in `fiqa models`; else the shipped one."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; by default this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    workers: Annotated[int | None, typer.Option(help="Images scored side by side; one a core.")] = None,
+    max_images: Annotated[int, typer.Option(help="Images a request.")] = 32,
+    max_bytes: Annotated[int, typer.Option(help="Bytes a request.")] = 32 * 2**20,
+    max_pixels: Annotated[int, typer.Option(help="Pixels an image.")] = 50_000_000,
+    queue: Annotated[int, typer.Option(help="Images in work and waiting; what is more is refused.")] = 64,
+    token: Annotated[
+        str | None, typer.Option(envvar="FIQA_TOKEN", help="Bearer token to ask for.", show_envvar=True)
+    ] = None,
+) -> None:
+    """Score over HTTP, with a page at / for people; needs the extra `serve`."""
+    from .serve.limits import Limits
+    from .serve.server import serve as run_service
+
+    limits = Limits(
+        images=max_images,
+        request_bytes=max_bytes,
+        pixels=max_pixels,
+        queue=queue,
+        bytes_in_flight=max(max_bytes, Limits.bytes_in_flight),
+        token=token,
+    )
+    if host not in ("127.0.0.1", "::1", "localhost") and token is None:
+        console.print("[yellow]anyone who can reach this address can use it; --token asks for one[/yellow]")
+    run_service(model, host=host, port=port, limits=limits, workers=workers, announce=_announce)
+
+
+def _announce(address: str) -> None:
+    console.print(f"serving at {address} (Ctrl-C stops)", highlight=False)
+
+
 @app.command(rich_help_panel=_TABLES)
 def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Quality methods and label sources."""

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 import torch
 
-from fiqa.core.calibration import FnmrGivenScore
-from fiqa.core.protocols import InputSpec
-from fiqa.deploy.card import Card, ExpectedFnmr
+from deployed import card_of
+from fiqa.deploy.card import Card
 from fiqa.deploy.export import to_onnx
-from fiqa.deploy.scale import Scale
 from fiqa.models.regressor import Regressor
 from networks import tiny_recogniser
 
@@ -36,20 +32,4 @@ def images() -> np.ndarray:
 
 @pytest.fixture
 def card(exported: bytes) -> Card:
-    return Card(
-        name="tiny",
-        sha256=hashlib.sha256(exported).hexdigest(),
-        n_bytes=len(exported),
-        precision="float32",
-        spec=InputSpec(size=16),
-        template=((1.0, 2.0),) * 5,
-        scale=Scale.of(np.arange(101.0), reference="whole numbers"),
-        licence="none",
-        terms="none",
-        training={"teacher": "made-up"},
-        parity={"spearman": 1.0},
-        calibration=ExpectedFnmr(
-            "tiny", "set", None, 0.5, 3, 0.95, FnmrGivenScore([0.0, 10.0], [0.4, 0.2], [0.3, 0.1], [0.5, 0.3])
-        ),
-        limits=("many",),
-    )
+    return card_of(exported, size=16)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
@@ -9,35 +8,18 @@ import pytest
 from PIL import Image
 
 import fiqa
+from deployed import Bright, write_model
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.deploy import scorer as module
 from fiqa.deploy.scorer import Scorer, quick_side
 from fiqa.faces.align import align
-from fiqa.faces.detect import Face
-
-INSIDE = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
-
-
-class Bright:
-    """Stands in for the detector: a face in the middle, one in a corner if bright, none if black."""
-
-    min_confidence = 0.6
-
-    def __init__(self, *, quick_side, threads):
-        pass
-
-    def detect(self, image):
-        count = 2 if image.max() > 200 else int(image.any())
-        boxes = np.array([(20, 30, 40, 50), (0, 0, 20, 20)], np.float32)[:count]
-        return [Face(box, (box[:2] + INSIDE * box[2:]).astype(np.float32), 0.9) for box in boxes]
 
 
 @pytest.fixture
 def make(tmp_path, exported, card, monkeypatch):
     monkeypatch.setattr(module, "Detector", Bright)
-    (tmp_path / "tiny.onnx").write_bytes(exported)
-    (tmp_path / "tiny.card.json").write_text(json.dumps(card.to_dict()))
-    return lambda **settings: Scorer(tmp_path / "tiny.onnx", **settings)
+    path = write_model(tmp_path, exported, card)
+    return lambda **settings: Scorer(path, **settings)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The service: a deployed model over HTTP, and the page that shows what it says."""

@@ -1,0 +1,42 @@
+"""What the service takes at most, and who may ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What keeps one client from the resources of all others; what is beyond is answered with a reason.
+
+    Attributes:
+        images: Images a request.
+        request_bytes: Bytes a request.
+        pixels: Width times height of an image, checked before a pixel is decoded.
+        scans: Scans of a progressive JPEG; each is a pass over all pixels, and encoders write about ten.
+        queue: Images waiting and in work at a time; what would be more is refused at once.
+        bytes_in_flight: Bytes of all requests at a time.
+        seconds: Time in which a request must have arrived.
+        token: Bearer token to ask for; None lets everybody in who can reach the port.
+    """
+
+    images: int = 32
+    request_bytes: int = 32 * 2**20
+    pixels: int = 50_000_000
+    scans: int = 64
+    queue: int = 64
+    bytes_in_flight: int = 256 * 2**20
+    seconds: float = 30.0
+    token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        least = min(self.images, self.request_bytes, self.pixels, self.scans)
+        if least < 1 or self.seconds <= 0 or self.token == "":
+            raise SettingsError(f"limits of a service must be above 0 and its token not empty, got {self}")
+        if self.images > self.queue or self.request_bytes > self.bytes_in_flight:
+            raise SettingsError(
+                f"one whole request must fit into the queue: {self.images} images in {self.queue}, "
+                f"{self.request_bytes} bytes in {self.bytes_in_flight}"
+            )
