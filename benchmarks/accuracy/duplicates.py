@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy.duplicates LFW_IMAGES EMBEDDINGS...
 
-EMBEDDINGS are folders that `fiqa embed` wrote of LFW. Of 200 photographs each is altered in five ways, cropped
+EMBEDDINGS are folders that `fiqa embed` wrote of LFW. 200 photographs are altered in five ways, cropped
 and embedded anew: for each threshold, the share of altered copies at or above it, beside the number of mated
 pairs of different files of LFW that are (some of them are copies too).
 """
