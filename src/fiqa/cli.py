@@ -20,10 +20,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from .core.errors import FiqaError, SettingsError
 from .pipeline import STAGES
@@ -267,11 +270,22 @@ def _run(stages: list[Stage], records: Path) -> None:
 
 def _bars() -> Progress:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True), console=console)
+    return Progress(*columns, _Rate(), TimeRemainingColumn(elapsed_when_finished=True), console=console)
+
+
+class _Rate(ProgressColumn):
+    """How many of what a stage counts are done a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        counts = task.fields.get("counts")
+        return Text(f"{speed:.0f} {counts}/s" if speed and counts else "", style="progress.data.speed")
 
 
 def _bar(bars: Progress, stage: Stage, *, visible: bool = True) -> Callable[[int, int], None]:
-    task = bars.add_task(f"{stage.name:9} {stage.output.name}", total=None, visible=visible)
+    task = bars.add_task(
+        f"{stage.name:9} {stage.output.name}", total=None, visible=visible, counts=stage.counts
+    )
 
     def progress(done: int, total: int) -> None:
         bars.update(task, completed=done, total=total)

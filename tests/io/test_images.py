@@ -236,7 +236,7 @@ def test_what_is_no_image(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     error = refusal(path)
     assert error.reason == "not_an_image"
-    assert "text.jpg is no JPEG, PNG" in str(error)
+    assert ("text.jpg is no JPEG, PNG" if content else "text.jpg is empty: it has no bytes") in str(error)
 
 
 @pytest.mark.parametrize("position", range(8, 114, 3))

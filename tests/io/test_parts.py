@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fiqa.core.ahead import by_threads
 from fiqa.core.errors import DataError
 from fiqa.io.parts import Parts
 from fiqa.io.provenance import Provenance
@@ -82,3 +83,16 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "work", "key")
     parts.run(0, squares)
     assert parts.collect() == {}
+
+
+def test_several_at_a_time_leave_the_same_parts(tmp_path: Path) -> None:
+    def each(function, items):
+        return by_threads(function, items, workers=3)
+
+    one, many = Parts(tmp_path / "one", "key"), Parts(tmp_path / "many", "key")
+    one.run(9, squares)
+    seen: list[int] = []
+    many.run(9, squares, each=each, progress=lambda done, _: seen.append(done))
+    assert seen == list(range(10))
+    for name, column in one.collect().items():
+        np.testing.assert_array_equal(many.collect()[name], column)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.io.provenance import Provenance
-from fiqa.io.tables import read_table, write_table
+from fiqa.io.tables import count_rows, read_provenance, read_table, shard, shards, write_table
 
 SUFFIXES = ("parquet", "csv", "json")
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
@@ -207,3 +207,29 @@ def test_csv_and_json_need_no_pyarrow_and_parquet_says_what_to_install(tmp_path:
     assert "pyarrow is needed to read and write Parquet" in done.stdout
     assert "pip install 'fiqa[lab]'" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.json"]
+
+
+def test_file_names_of_any_bytes_are_written_readable(tmp_path: Path) -> None:
+    for suffix in (".csv", ".json", ".parquet"):
+        path = tmp_path / f"t{suffix}"
+        write_table(path, {"path": np.array(["plain", "caf\udce9.jpg", "日"]), "n": np.arange(3)})
+        assert read_table(path).texts("path").tolist() == ["plain", r"caf\xe9.jpg", "日"]
+
+
+def test_a_folder_of_shards_is_one_table(tmp_path: Path) -> None:
+    made_by = Provenance("scores", settings={"a": 1})
+    for number, rows in enumerate(([1, 2], [], [3])):
+        columns = {"sample_id": np.array(rows).astype(np.str_), "score": np.array(rows, float)}
+        write_table(shard(tmp_path, number), columns, attributes={"method": "m"}, provenance=made_by)
+    assert [path.name for path in shards(tmp_path)] == [f"part-0000{n}.parquet" for n in range(3)]
+    table = read_table(tmp_path)
+    assert table.texts("sample_id").tolist() == ["1", "2", "3"]
+    assert (table.attribute("method", default=""), table.provenance) == ("m", made_by)
+    assert read_provenance(shard(tmp_path, 0)) == made_by
+    assert [count_rows(path) for path in shards(tmp_path)] == [2, 0, 1]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty is a folder without a part-00000\.parquet"):
+        read_table(tmp_path / "empty")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"x\.parquet is no whole Parquet file"):
+        read_provenance(tmp_path / "x.parquet")

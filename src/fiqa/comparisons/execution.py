@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -10,6 +9,7 @@ from typing import Protocol, TypeVar
 import scipy.linalg.cython_blas  # noqa: F401  (the BLAS behind compiled code: loaded to limit its threads)
 from threadpoolctl import threadpool_limits
 
+from ..core.ahead import available_processors
 from ..core.protocols import Progress, silent
 
 Chunk = TypeVar("Chunk")
@@ -49,8 +49,3 @@ def in_threads(workers: int | None = None) -> Execute:
         return results
 
     return execute
-
-
-def available_processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

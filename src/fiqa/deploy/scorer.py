@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.ahead import available_processors, by_threads
 from ..core.errors import DataError
 from ..core.optional import require
 from ..core.types import FaceCrops, Failure, QualityScores
@@ -20,14 +19,15 @@ from ..faces.choose import Policy, check_policy
 from ..faces.detect import Detector, Face
 from ..faces.extract import Extraction, extract
 from ..io.images import ImageError, read_image
-from ..io.samples import find_images
+from ..io.inputs import Inputs
+from ..io.samples import readable
 from .card import Card
 from .model import load_deployed
 
 QUICK_SIDE = 160
 """Pixels; what a photograph of a face fits into with room to spare."""
-_CHUNK = 128
-"""Photographs whose crops are held at a time."""
+_CHUNK = 32
+"""Photographs that one thread works through at a time."""
 
 Image = str | Path | NDArray[np.uint8]
 """A file, or uint8 RGB (height, width, 3)."""
@@ -161,7 +161,7 @@ class Scorer:
         self.card: Card = self.method.card
         self.face: Policy = check_policy(face)
         self._detector = Detector(quick_side=quick_side(detect_size, face), threads=1)
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or available_processors()
 
     def extract(self, image: NDArray[np.uint8], *, sample_id: str = "image") -> Extraction:
         """The aligned crops of a photograph, uint8 RGB (height, width, 3); without a face, why.
@@ -208,23 +208,29 @@ class Scorer:
         """Score photographs; one that cannot be used becomes a failure and stops nothing.
 
         Args:
-            images: Files or arrays (uint8 RGB), one or many; or a folder, which is searched to its depth.
+            images: Files or arrays (uint8 RGB), one or many; or a folder or a pattern (see `Inputs`).
 
         Raises:
-            DataError: If an array is no RGB image, or a folder holds no image.
+            DataError: If an array is no RGB image.
         """
-        named = _named(images)
         ids: list[str] = []
         faces: list[ScoredFace] = []
         failures: list[Failure] = []
-        with ThreadPoolExecutor(self._threads) as pool:
-            while chunk := list(itertools.islice(named, _CHUNK)):
-                found = list(pool.map(self._read, chunk))
-                failures += [one.failure for one in found if one.failure]
-                for (name, _), scored in zip(chunk, self.rate(found), strict=True):
-                    ids += [f"{name}#{n}" if n else name for n in range(len(scored))]
-                    faces += scored
+        for found in by_threads(self._chunk, _chunks(_named(images)), workers=self._threads):
+            for name, failure, scored in found:
+                failures += [] if failure is None else [failure]
+                ids += [f"{name}#{n}" if n else name for n in range(len(scored))]
+                faces += scored
         return Scores(self.name, tuple(ids), tuple(faces), tuple(failures))
+
+    def _chunk(
+        self, named: Sequence[tuple[str, Image]]
+    ) -> list[tuple[str, Failure | None, list[ScoredFace]]]:
+        found = [self._read(one) for one in named]
+        return [
+            (name, one.failure, scored)
+            for (name, _), one, scored in zip(named, found, self.rate(found), strict=True)
+        ]
 
     def _read(self, named: tuple[str, Image]) -> Extraction:
         name, image = named
@@ -242,17 +248,18 @@ def _scored(face: Face, meaning: dict[str, Any]) -> ScoredFace:
     return ScoredFace((x, y, x + width, y + height), face.landmarks, face.confidence, **meaning)
 
 
+def _chunks(named: Iterator[tuple[str, Image]]) -> Iterator[list[tuple[str, Image]]]:
+    while chunk := list(itertools.islice(named, _CHUNK)):
+        yield chunk
+
+
 def _named(images: Image | Iterable[Image]) -> Iterator[tuple[str, Image]]:
     """Each image and its sample id."""
-    if isinstance(images, str | Path) and Path(images).is_dir():
-        samples = find_images(Path(images))
-        assert samples.paths is not None  # images of a folder are files
-        yield from zip(samples.sample_ids.tolist(), samples.paths.tolist(), strict=True)
+    if isinstance(images, str | Path):
+        yield from Inputs.of([images])
         return
-    many: Any = images
-    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim == 3):
-        many = [images]
+    many: Any = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else images
     for place, image in enumerate(many):
         if not isinstance(image, str | Path | np.ndarray):
             raise DataError(f"expected files or uint8 RGB arrays, got {type(image).__name__} at {place}")
-        yield (str(place) if isinstance(image, np.ndarray) else str(image)), image
+        yield str(place) if isinstance(image, np.ndarray) else readable(str(image)), image

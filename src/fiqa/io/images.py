@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -87,19 +88,33 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     Image.fromarray(image).save(path, format="PNG", compress_level=1)
 
 
+def jpeg(image: NDArray[np.uint8], *, quality: int = 88) -> bytes:
+    """An uint8 image, grey (height, width) or RGB (height, width, 3), as a JPEG file."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="JPEG", quality=quality)
+    return file.getvalue()
+
+
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
         return
     try:
+        if source.is_dir():
+            os.scandir(source).close()
+            raise ImageError("unreadable", f"{name} is a folder")
         if not source.is_file() and source.exists():
             raise ImageError("unreadable", f"{name} is not a regular file")
         file = source.open("rb")
+    except ImageError:
+        raise
     except FileNotFoundError as error:
         raise ImageError("missing", f"{name} does not exist") from error
     except OSError as error:
         raise ImageError("unreadable", f"{name} cannot be opened: {error.strerror}") from error
+    except ValueError as error:  # a name that no file can have
+        raise ImageError("missing", f"{name!a} does not exist: {error}") from error
     with file:
         yield file
 
@@ -108,6 +123,8 @@ def _open_header(file: BinaryIO, name: str, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError as error:
+        if not file.seek(0, io.SEEK_END):
+            raise ImageError("not_an_image", f"{name} is empty: it has no bytes") from error
         raise ImageError(
             "not_an_image", f"{name} is no JPEG, PNG, BMP, TIFF, WebP, GIF, PGM or PPM image"
         ) from error

@@ -38,6 +38,25 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return {name: _from_arrow(name, table[name], path) for name in table.column_names}, header
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone.
+
+    Raises:
+        DataError: If the file is no Parquet file.
+    """
+    try:
+        found: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {}).get(_KEY, b"{}"))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path} is no whole Parquet file: {error}") from error
+    return found
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a file has."""
+    count: int = pq.read_metadata(path).num_rows
+    return count
+
+
 def _to_arrow(column: NDArray[Any]) -> Any:
     if column.ndim == 1:
         return pa.array(column)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from .atomic import atomic
 from .provenance import Provenance
 
 Chunk = dict[str, NDArray[Any]]
+
+Each = Callable[[Callable[[int], Chunk], Iterable[int]], Iterator[Chunk]]
+"""Applies a function to each item and gives the results in order, as `map` does."""
 
 _KEY = "key.txt"
 
@@ -45,12 +48,15 @@ class Parts:
         text = json.dumps(provenance.to_json(), sort_keys=True, default=str)
         return cls(parts_folder(output), hashlib.sha256(text.encode()).hexdigest())
 
-    def run(self, n_chunks: int, work: Callable[[int], Chunk], *, progress: Progress = silent) -> None:
+    def run(
+        self, n_chunks: int, work: Callable[[int], Chunk], *, progress: Progress = silent, each: Each = map
+    ) -> None:
         """Do the chunks that are not there yet, in order.
 
         Args:
             n_chunks: Number of chunks.
             work: Takes a chunk number, returns its columns; the same names from every chunk.
+            each: Applies the work to numbers, in order; a `map` that works ahead does several at a time.
             progress: Called with (chunks done, n_chunks), first with those done by an earlier run.
 
         Raises:
@@ -60,8 +66,7 @@ class Parts:
         missing = [number for number in range(n_chunks) if not self._file(number).exists()]
         done = n_chunks - len(missing)
         progress(done, n_chunks)
-        for number in missing:
-            columns = work(number)
+        for number, columns in zip(missing, each(work, missing), strict=True):
             objects = [name for name, column in columns.items() if column.dtype.hasobject]
             if objects:
                 raise DataError(f"chunks are kept as plain arrays, got objects in {', '.join(objects)}")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.arrays import first_few
 from ..core.errors import DataError
 from ..core.types import SampleSet
 from .images import IMAGE_SUFFIXES
@@ -25,17 +24,14 @@ def find_images(folder: Path) -> SampleSet:
     Hidden files and folders are left out. Links are followed, each real folder is entered once.
 
     Raises:
-        DataError: If the folder does not exist, cannot be read, holds no image, or a name is not UTF-8.
+        DataError: If the folder does not exist, cannot be read or holds no image.
     """
     relative = [name for name in walk_files(folder) if name.lower().endswith(IMAGE_SUFFIXES)]
     if not relative:
         raise DataError(f"{folder} holds no image; looked for names that end in {', '.join(IMAGE_SUFFIXES)}")
-    foreign = [name for name in relative if not _is_utf8(name)]
-    if foreign:
-        raise DataError(f"file names must be UTF-8, rename {first_few([ascii(name) for name in foreign])}")
-    sample_ids = np.array(relative)
-    subject_ids = np.array([name.partition("/")[0] for name in relative])
-    return SampleSet(sample_ids, subject_ids, np.array([str(folder / name) for name in relative]))
+    sample_ids = [readable(name) for name in relative]
+    subject_ids = np.array([name.partition("/")[0] for name in sample_ids])
+    return SampleSet(np.array(sample_ids), subject_ids, np.array([str(folder / name) for name in relative]))
 
 
 def walk_files(folder: Path) -> list[str]:
@@ -46,40 +42,57 @@ def walk_files(folder: Path) -> list[str]:
     Raises:
         DataError: If `folder` itself is no folder or cannot be read.
     """
+    files = []
+    for name, error in walk(folder):
+        if error is None:
+            files.append(name)
+        elif name == ".":
+            raise DataError(f"{folder} cannot be read as a folder: {error.strerror}") from error
+        else:
+            logger.warning("left out %s: %s", folder / name, error.strerror)
+    return files
+
+
+def walk(folder: Path) -> Iterator[tuple[str, OSError | None]]:
+    """Visible files below a folder one by one, and folders that cannot be read with the error.
+
+    Names are relative to the folder with forward slashes, in sorted order; memory is needed for the names of
+    one folder at a time. Links are followed, each real folder is entered once: a loop ends where it closes.
+    """
+    entered: set[tuple[int, int]] = set()
+    open_folders = [iter([(".", True)])]
+    while open_folders:
+        for name, is_folder in open_folders[-1]:
+            if not is_folder:
+                yield name, None
+                continue
+            try:
+                status = (folder / name).stat()
+                if (status.st_dev, status.st_ino) not in entered:
+                    entered.add((status.st_dev, status.st_ino))
+                    open_folders.append(_entries(folder, name))
+                    break
+            except OSError as error:
+                yield name, error
+        else:
+            open_folders.pop()
+
+
+def _entries(folder: Path, name: str) -> Iterator[tuple[str, bool]]:
+    """Visible entries of a folder and which of them are folders, in the order of the paths below them."""
+    prefix = "" if name == "." else f"{name}/"
+    with os.scandir(folder / name) as entries:
+        found = [(f"{prefix}{entry.name}", _is_folder(entry)) for entry in entries if entry.name[0] != "."]
+    return iter(sorted(found, key=lambda entry: f"{entry[0]}/" if entry[1] else entry[0]))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        os.scandir(folder).close()
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read as a folder: {error.strerror}") from error
-    return sorted(_walk(folder))
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    entered = {_identity(folder)}
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=_warn):
-        kept = []
-        for name in sorted(folders):
-            identity = _identity(Path(place, name))
-            if not name.startswith(".") and identity not in entered:
-                entered.add(identity)
-                kept.append(name)
-        folders[:] = kept
-        below = Path(place).relative_to(folder).as_posix()
-        prefix = "" if below == "." else f"{below}/"
-        yield from (prefix + name for name in files if not name.startswith("."))
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
-def _warn(error: OSError) -> None:
-    logger.warning("left out %s: %s", error.filename, error.strerror)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
+        return entry.is_dir()
+    except OSError:
         return False
-    return True
+
+
+def readable(name: str) -> str:
+    r"""A file name as text that can be written; bytes that are not UTF-8 stand as ``\xff``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

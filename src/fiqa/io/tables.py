@@ -23,10 +23,13 @@ from ..core.errors import DataError, SettingsError
 from ..core.optional import require
 from .atomic import atomic
 from .provenance import Provenance
+from .samples import readable
 
 Columns = Mapping[str, NDArray[Any]]
 Header = Mapping[str, Any]
 
+_FOREIGN = 0xDC80 >> 7
+"""Upper bits of the code points that stand for bytes of a file name that are not UTF-8."""
 _FLAGS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -144,6 +147,7 @@ def write_table(
     """
     same_length(**columns)
     check_table_output(path)
+    columns = {name: _readable(column) for name, column in columns.items()}
     write = _by_suffix(path, _WRITERS)
     header: dict[str, Any] = {"attributes": dict(attributes or {})}
     if provenance:
@@ -165,7 +169,7 @@ def check_table_output(path: Path) -> None:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table of any of the three forms.
+    """Read a table of any of the three forms, or a folder of shards as one table.
 
     Raises:
         DataError: If the file is missing, damaged, or its rows differ in length.
@@ -173,6 +177,8 @@ def read_table(path: Path) -> Table:
     """
     if not path.exists():
         raise DataError(f"{path} cannot be read: No such file or folder")
+    if path.is_dir():
+        return _read_shards(path)
     read = _by_suffix(path, _READERS)
     try:
         columns, header = read(path)
@@ -183,6 +189,40 @@ def read_table(path: Path) -> Table:
     with naming(path):
         provenance = Provenance.from_json(header["provenance"]) if "provenance" in header else None
     return Table(path, columns, header.get("attributes", {}), provenance)
+
+
+def shard(folder: Path, number: int) -> Path:
+    """The file of a shard of a table that is kept in a folder, counted from 0."""
+    return folder / f"part-{number:05}.parquet"
+
+
+def shards(folder: Path) -> list[Path]:
+    """The shards in a folder, in order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """What made a Parquet table, without reading its rows.
+
+    Raises:
+        DataError: If the file is no Parquet file.
+    """
+    header = _parquet().read_header(path)
+    return Provenance.from_json(header["provenance"]) if "provenance" in header else None
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet table has, without reading them."""
+    count: int = _parquet().count_rows(path)
+    return count
+
+
+def _read_shards(folder: Path) -> Table:
+    tables = [read_table(path) for path in shards(folder)]
+    if not tables:
+        raise DataError(f"{folder} is a folder without a part-00000.parquet; name a table")
+    columns = {name: np.concatenate([one.column(name) for one in tables]) for name in tables[0].columns}
+    return Table(folder, columns, tables[0].attributes, tables[0].provenance)
 
 
 @contextmanager
@@ -287,6 +327,16 @@ def parse_json(path: Path) -> Any:
 def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
     plain = [column.astype(np.int8) if column.dtype == np.bool_ else column for column in columns.values()]
     return zip(*(column.tolist() for column in plain), strict=True)
+
+
+def _readable(column: NDArray[Any]) -> NDArray[Any]:
+    """Text with every file name in it `readable`; other columns as they are."""
+    if column.dtype.kind != "U" or not column.size:
+        return column
+    codes = np.frombuffer(column.tobytes(), np.uint32)
+    if not np.any(codes >> 7 == _FOREIGN):
+        return column
+    return np.array([readable(text) for text in column.tolist()])
 
 
 def _is_number(cell: Any) -> bool:

@@ -80,7 +80,7 @@ def demo_stages(folder: Path) -> list[Stage]:
 def _base(method: str, folder: Path) -> Stage:
     output = folder / f"{method}.parquet"
     if method == "ser_fiq":
-        return Score(photos=folder / "crops", method=method, output=output)
+        return Score(photos=(folder / "crops",), method=method, output=output)
     return Label(embeddings=folder / "embeddings", method=method, output=output)
 
 
@@ -105,7 +105,7 @@ def _improved(method: str, train: Path, test: Path) -> list[Stage]:
         crops, cache = train / "crops", train / "features"
         stages.append(Train(crops=crops, labels=file, cache=cache, output=model, epochs=6, batch_size=32))
         crops, output = test / "crops", test / f"{method}-{name}.parquet"
-        stages.append(Score(photos=crops, model=str(model), cache=test / "features", output=output))
+        stages.append(Score(photos=(crops,), model=str(model), cache=test / "features", output=output))
     return stages
 
 

@@ -169,12 +169,12 @@ class MethodStage(Stage):
         """Weights as a path; the name of a record is one too."""
         return None if self.weights is None else Path(self.weights)
 
-    def build(self, method: str) -> QualityMethod:
-        """The method, ready to score."""
+    def build(self, method: str, *, threads: int | None = None) -> QualityMethod:
+        """The method, ready to score; `threads` is how many cores a run of a deployed model may use."""
         if method == DEPLOYED:
             from ..deploy.model import load_deployed
 
-            return load_deployed(self.model)
+            return load_deployed(self.model, threads=threads)
         return build_method(
             method,
             recogniser=self.recogniser,

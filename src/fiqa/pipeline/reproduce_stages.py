@@ -174,7 +174,7 @@ class _Writer:
         weights = self.official(self.study.method[name])
         return self.add(
             Score(
-                photos=photos,
+                photos=(photos,),
                 aligned=photos.suffix == ".csv",
                 method=name if weights else self.study.method[name].scorer,
                 weights=weights,
@@ -212,7 +212,9 @@ class _Writer:
 
     def applied(self, test: _Faces, model: Path) -> Path:
         photos, output = self.crops(test, self.recognisers[0]), test.place / f"{model.name}.parquet"
-        return self.add(Score(photos=photos, model=str(model), cache=self.output / "features", output=output))
+        return self.add(
+            Score(photos=(photos,), model=str(model), cache=self.output / "features", output=output)
+        )
 
     def raw(self, test: _Faces, train: _Faces, name: str) -> Path | None:
         """The raw score of a method on a benchmark, None where it has none or it is scored in part."""

@@ -67,12 +67,14 @@ class Stage(ABC):
 
     Attributes:
         name: What users type.
+        counts: What its progress counts, where a rate is worth showing.
         writes_table: Whether the output is a table, Parquet, CSV or JSON by suffix.
         output: File or folder that the stage writes.
     """
 
     name: ClassVar[str]
     writes_table: ClassVar[bool] = False
+    counts: ClassVar[str] = ""
     output: Path = setting(help="File or folder to write.", written=True, flags=("-o",))
 
     @abstractmethod
@@ -89,8 +91,12 @@ class Stage(ABC):
         absent = [f"{name} ({path})" for name, path in self.inputs().items() if not path.exists()]
         if absent:
             raise DataError(f"stage {self.name} reads what does not exist: {', '.join(absent)}")
-        (check_table_output if self.writes_table else check_output)(self.output)
+        self.check_output()
         self.run(progress)
+
+    def check_output(self) -> None:
+        """Refuse an output that could not be written."""
+        (check_table_output if self.writes_table else check_output)(self.output)
 
     def inputs(self) -> dict[str, Path]:
         """Every path that the stage reads, by field name."""
@@ -112,7 +118,11 @@ class Stage(ABC):
     def provenance(self, kind: str) -> Provenance:
         """What made the output, to be written into it."""
         inputs = {name: digest(path) for name, path in self.inputs().items()}
-        settings, degradation = self.settings(), self.degradation()
+        return self.made_from(kind, inputs, self.settings())
+
+    def made_from(self, kind: str, inputs: Mapping[str, str], settings: dict[str, Any]) -> Provenance:
+        """The provenance of an output of this stage, by digests of inputs and settings."""
+        degradation = self.degradation()
         if degradation is not None:
             settings["degradation"] = degradation
         return Provenance(kind, settings=settings, inputs=inputs, seed=getattr(self, "seed", None))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.ahead import by_threads
 from ..core.errors import DataError
 from ..core.protocols import InputSpec
 from ..core.types import FaceCrops, Failure, SampleSet
@@ -74,46 +75,58 @@ class Source(Protocol):
 
 
 def open_source(
-    path: Path,
+    path: Path | SampleSet,
     spec: InputSpec,
     *,
     aligned: bool = False,
     face: Policy = "largest",
     strict: bool = False,
     quick_side: int | None = None,
+    workers: int = WORKERS,
 ) -> Source:
     """Open photographs, aligned images, or a folder written by `fiqa crop`.
 
     Args:
-        path: Folder of images, list of them (CSV or Parquet), ``.bin`` or ``.rec`` file of ArcFace crops, or
-            crop folder.
+        path: Folder of images, list of them (CSV or Parquet), ``.bin`` or ``.rec`` file of ArcFace crops,
+            crop folder, or samples with paths.
         spec: Size and alignment convention of the crops wanted.
         aligned: Take the images as crops instead of looking for faces.
         face: Which face of a photograph is meant.
         strict: Whether several faces where one is meant are a failure.
         quick_side: Size at which photographs are searched first (see `Detector`).
+        workers: Threads that find faces; each holds one photograph at a time.
 
     Raises:
         DataError: If there are no images, or a crop folder or archive has another convention.
     """
-    if (path / HEADER).exists():
+    if isinstance(path, SampleSet):
+        samples = path
+    elif (path / HEADER).exists():
         return CroppedFaces(CropFolder.open(path, crop=spec.crop))
-    if path.suffix.lower() in SUFFIXES and path.is_file():
+    elif is_archive(path):
         if spec.crop != "arcface":
             raise DataError(
                 f"{path} holds arcface crops and {spec.crop} crops are needed: take the photographs"
             )
         return ArchivedImages(open_archive(path), spec)
-    samples = find_images(path) if path.is_dir() else read_samples(path)
+    else:
+        samples = find_images(path) if path.is_dir() else read_samples(path)
     if aligned:
         return AlignedImages(samples, spec)
-    return Photographs(samples, spec, face=face, strict=strict, quick_side=quick_side)
+    return Photographs(samples, spec, face=face, strict=strict, quick_side=quick_side, workers=workers)
 
 
-def chunks(source: Source, rows: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
-    """Rows of the source, all of them unless some are given, in chunks of at most `CHUNK`."""
+def is_archive(path: Path) -> bool:
+    """Whether this is a ``.bin`` or ``.rec`` file."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def chunks(
+    source: Source, rows: NDArray[np.int64] | None = None, *, size: int = CHUNK
+) -> list[NDArray[np.int64]]:
+    """Rows of the source, all of them unless some are given, in chunks of at most `size`."""
     rows = np.arange(len(source.samples)) if rows is None else rows
-    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def failure_columns(failures: Sequence[Failure]) -> dict[str, NDArray[np.str_]]:
@@ -206,16 +219,16 @@ class Photographs:
         face: Policy,
         strict: bool,
         quick_side: int | None = None,
+        workers: int = WORKERS,
     ) -> None:
-        self.samples, self.spec = samples, spec
+        self.samples, self.spec, self.workers = samples, spec, workers
         self.face: Policy = face
         self.strict = strict
         self.detector = Detector(quick_side=quick_side, threads=1)
 
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """Decode the photographs at these rows and cut out their faces."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = list(pool.map(self._extract, rows.tolist()))
+        found = list(by_threads(self._extract, rows.tolist(), workers=self.workers))
         failures = [result.failure for result in found if result.failure]
         crops = [result.crops for result in found]
         counts = np.array([len(item) for item in crops], dtype=np.int64)
