@@ -40,7 +40,7 @@ def caveats(curve: EdcCurve, comparisons: ComparisonScores, *, fmr: float | None
         comparisons: What it was drawn from.
         fmr: Target FMR if the threshold came from these comparisons, None if it was given.
     """
-    found = [] if fmr is None else _about_target(fmr, int(np.count_nonzero(~comparisons.pairs.mated)))
+    found = [] if fmr is None else about_target(fmr, int(np.count_nonzero(~comparisons.pairs.mated)))
     if curve.n_errors[0] < FEWEST_ERRORS:
         found.append(
             Caveat(
@@ -79,7 +79,7 @@ def caveats(curve: EdcCurve, comparisons: ComparisonScores, *, fmr: float | None
     return tuple(found)
 
 
-def _about_target(fmr: float, n_non_mated: int) -> list[Caveat]:
+def about_target(fmr: float, n_non_mated: int) -> list[Caveat]:
     """Whether the non-mated comparisons resolve the target FMR."""
     if fmr * n_non_mated < 1:
         return [

@@ -50,15 +50,8 @@ def render(report: Report) -> str:
 
     Every number on the page, and more of them, is in `report.to_dict()`.
     """
-    environment = Environment(
-        loader=PackageLoader("fiqa", "evaluate"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, signed_percent=signed_percent, thumbnail=_thumbnail)
-    return environment.get_template("report.html.j2").render(
+    return page(
+        "report.html.j2",
         report=report,
         findings=findings(report),
         beds=[_section(bed, report, number) for number, bed in enumerate(report.test_beds)],
@@ -67,6 +60,19 @@ def render(report: Report) -> str:
         shifts=[_shift(shift, f"shift{number}") for number, shift in enumerate(report.shifts)],
         caveats=_caveats(report),
     )
+
+
+def page(template: str, **values: Any) -> str:
+    """One of this package's pages as HTML; a value that the page does not find is an error."""
+    environment = Environment(
+        loader=PackageLoader("fiqa", "evaluate"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, signed_percent=signed_percent, thumbnail=_thumbnail)
+    return environment.get_template(template).render(**values)
 
 
 def _section(bed: TestBed, report: Report, number: int) -> dict[str, Any]:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from .explanation import Explanation, cells
+from .page import GROUND, INK, MUTED, RULE, SHARP, Page
 from .reasons import LEVELS
 
-_INK, _MUTED, _RULE, _GROUND = "#1c1d21", "#63666e", "#d8dade", "#ffffff"
 _LOST, _CARRIES, _WEIGHT = (213, 94, 0), (0, 114, 178), (0, 130, 96)
 _PANEL, _GAP, _MARGIN, _TOP = 372, 24, 40, 128
 _HEIGHT, _BAR_ROW = 916, 33
-_SHARP = 2
-"""Everything is drawn this much larger and averaged down, which smooths all edges."""
 
 
 def picture(explanation: Explanation) -> NDArray[np.uint8]:
@@ -36,16 +34,16 @@ def picture(explanation: Explanation) -> NDArray[np.uint8]:
     if explanation.gradient is not None:
         panels.append(("Gradient", "which pixels move the score most?", _gradient(explanation)))
     width = 2 * _MARGIN + len(panels) * (_PANEL + _GAP) - _GAP
-    page = _Page(width, _HEIGHT)
+    page = Page(width, _HEIGHT)
     score = f"{explanation.score:.4g}"
     page.text((width - _MARGIN, 30), score, 34, anchor="ra")
-    page.text((width - _MARGIN - page.length(score, 34) - 14, 45), explanation.method, 17, _MUTED, "ra")
+    page.text((width - _MARGIN - page.length(score, 34) - 14, 45), explanation.method, 17, MUTED, "ra")
     room = width - 2 * _MARGIN - page.length(explanation.method, 17) - page.length(score, 34) - 60
     page.text((_MARGIN, 38), page.shortened(explanation.sample_id, 24, room), 24)
     for number, (name, caption, image) in enumerate(panels):
         left = _MARGIN + number * (_PANEL + _GAP)
         page.text((left, _TOP - 30), name, 17)
-        page.text((left + page.length(name, 17) + 9, _TOP - 28), caption, 14, _MUTED)
+        page.text((left + page.length(name, 17) + 9, _TOP - 28), caption, 14, MUTED)
         page.image((left, _TOP), image)
     below = _TOP + _PANEL + 14
     _legend(page, _MARGIN + 2 * (_PANEL + _GAP), below, explanation)
@@ -54,55 +52,15 @@ def picture(explanation: Explanation) -> NDArray[np.uint8]:
     return page.pixels()
 
 
-class _Page:
-    """A white page in ordinary pixels, drawn finer."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self._image = Image.new("RGB", (width * _SHARP, height * _SHARP), _GROUND)
-        self._draw = ImageDraw.Draw(self._image)
-
-    def text(
-        self, place: tuple[float, float], text: str, size: int, colour: str = _INK, anchor: str = "la"
-    ) -> None:
-        at = (place[0] * _SHARP, place[1] * _SHARP)
-        self._draw.text(at, text, fill=colour, font=_font(size), anchor=anchor)
-
-    def length(self, text: str, size: int) -> float:
-        return float(_font(size).getlength(text)) / _SHARP
-
-    def shortened(self, text: str, size: int, room: float) -> str:
-        """The text, or as much of its end as there is room for."""
-        start = next((at for at in range(len(text)) if self.length(text[at:], size) <= room), len(text))
-        return text if start == 0 else "…" + text[start + 1 :]
-
-    def box(self, left: float, top: float, wide: float, high: float, colour: str) -> None:
-        if wide > 0:
-            corners = [at * _SHARP for at in (left, top, left + wide, top + high)]
-            corners[2:] = [corners[2] - 1, corners[3] - 1]
-            self._draw.rounded_rectangle(corners, radius=min(wide, high) * _SHARP / 2, fill=colour)
-
-    def image(self, place: tuple[float, float], image: Image.Image) -> None:
-        self._image.paste(image, (round(place[0] * _SHARP), round(place[1] * _SHARP)))
-
-    def pixels(self) -> NDArray[np.uint8]:
-        return np.asarray(self._image.reduce(_SHARP))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size=size * _SHARP)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # wheels of Pillow bring FreeType
-    return font
-
-
 def _enlarged(image: NDArray[np.uint8]) -> Image.Image:
-    side = _PANEL * _SHARP
+    side = _PANEL * SHARP
     return Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _photo(explanation: Explanation) -> Image.Image:
     """The whole photograph in a square, with the box and the landmarks of the face."""
     height, width = explanation.photo.shape[:2]
-    side = _PANEL * _SHARP
+    side = _PANEL * SHARP
     scale = side / max(height, width)
     small = Image.fromarray(explanation.photo).resize(
         (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BICUBIC
@@ -113,7 +71,7 @@ def _photo(explanation: Explanation) -> Image.Image:
     draw = ImageDraw.Draw(panel)
     left, top, wide, high = explanation.box
     ends = np.array([(left, top), (left + wide, top + high)]) * scale + corner
-    for colour, line in ((_INK, 7), (_GROUND, 4)):
+    for colour, line in ((INK, 7), (GROUND, 4)):
         draw.rounded_rectangle(ends.ravel().tolist(), radius=10, outline=colour, width=line)
     for x, y in explanation.landmarks * scale + corner:
         draw.ellipse((x - 7, y - 7, x + 7, y + 7), fill="#ffffff", outline=_CARRIES, width=4)
@@ -137,7 +95,7 @@ def _gradient(explanation: Explanation) -> Image.Image:
 
 def _smooth(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """A map as large as a panel, by cubic interpolation between the means over cells."""
-    side = _PANEL * _SHARP
+    side = _PANEL * SHARP
     coarse = Image.fromarray(cells(values, count).astype(np.float32))
     return np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), np.float64)
 
@@ -153,7 +111,7 @@ def _overlaid(
     return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
 
-def _legend(page: _Page, left: float, top: float, explanation: Explanation) -> None:
+def _legend(page: Page, left: float, top: float, explanation: Explanation) -> None:
     lowest, highest = (float(edge) for edge in (explanation.occlusion.min(), explanation.occlusion.max()))
     rows = [
         (left, top, _CARRIES, f"carries quality: lower without it, by up to {max(0.0, -lowest):.2g}"),
@@ -164,36 +122,36 @@ def _legend(page: _Page, left: float, top: float, explanation: Explanation) -> N
         rows.append((left + _PANEL + _GAP, top, _WEIGHT, most))
     for x, y, colour, text in rows:
         page.box(x, y + 3, 12, 12, _hex(colour))
-        page.text((x + 20, y), text, 14, _MUTED)
+        page.text((x + 20, y), text, 14, MUTED)
 
 
-def _reasons(page: _Page, left: float, top: float, explanation: Explanation) -> None:
+def _reasons(page: Page, left: float, top: float, explanation: Explanation) -> None:
     page.text((left, top), "What stands out", 17)
     found = explanation.reasons
     if not found:
         page.text((left, top + 40), "nothing", 26)
-        page.text((left, top + 78), "all factors are in the usual range", 14, _MUTED)
+        page.text((left, top + 78), "all factors are in the usual range", 14, MUTED)
     for number, reason in enumerate(found):
         place = top + 36 + 70 * number
         page.text((left, place), reason.words, 26, _hex(_LOST))
         judged = f"{reason.factor} {reason.value:.2f}, stands out below {reason.level:.2f}"
-        page.text((left, place + 35), judged, 14, _MUTED)
+        page.text((left, place + 35), judged, 14, MUTED)
 
 
-def _bars(page: _Page, span: tuple[float, float], top: float, explanation: Explanation) -> None:
+def _bars(page: Page, span: tuple[float, float], top: float, explanation: Explanation) -> None:
     left, right = span
     page.text((left, top), "Factors", 17)
-    page.text((left + 74, top + 2), "full bar: usual or better; mark: below it, it stands out", 14, _MUTED)
+    page.text((left + 74, top + 2), "full bar: usual or better; mark: below it, it stands out", 14, MUTED)
     track = right - left - 110 - 56
     for number, row in enumerate(LEVELS):
         value, middle = explanation.factors[row.factor], top + 48 + _BAR_ROW * number
         low = value < row.level
-        page.text((left, middle), row.factor, 15, _INK, "lm")
-        page.box(left + 110, middle - 6, track, 12, _RULE)
+        page.text((left, middle), row.factor, 15, INK, "lm")
+        page.box(left + 110, middle - 6, track, 12, RULE)
         colour = _hex(_LOST if low else _CARRIES)
         page.box(left + 110, middle - 6, track * min(1.0, max(0.0, value / row.usual)), 12, colour)
-        page.box(left + 110 + track * row.level / row.usual - 1, middle - 10, 2, 20, _INK)
-        page.text((right, middle), f"{value:.2f}", 15, colour if low else _INK, "rm")
+        page.box(left + 110 + track * row.level / row.usual - 1, middle - 10, 2, 20, INK)
+        page.text((right, middle), f"{value:.2f}", 15, colour if low else INK, "rm")
 
 
 def _hex(colour: Sequence[int]) -> str:

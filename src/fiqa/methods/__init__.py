@@ -238,6 +238,7 @@ METHODS: Registry[MethodRow] = Registry(
             range="[0, 1)",
         ),
     ),
+    group="fiqa.methods",
 )
 
 

@@ -13,6 +13,8 @@ STAGES: Registry[Entry] = Registry(
         Entry("label", "fiqa.pipeline.label:Label", "quality labels from embeddings and subjects"),
         Entry("froq", "fiqa.pipeline.froq:FindLayers", "the layers that the method froq observes"),
         Entry("score", "fiqa.pipeline.score:Score", "quality scores by a method or a trained model"),
+        Entry("best", "fiqa.pipeline.best:Best", "the best frames of each face in a video"),
+        Entry("curate", "fiqa.pipeline.curate:Curate", "which images of a data set to keep, and the proof"),
         Entry("explain", "fiqa.pipeline.explain:Explain", "where a face loses quality and why, as a picture"),
         Entry("optimize", "fiqa.pipeline.optimize:Optimize", "improve labels by mated comparisons"),
         Entry("train", "fiqa.pipeline.train:Train", "a quality model from a recogniser and labels"),

@@ -31,7 +31,7 @@ def method_rows() -> list[dict[str, Any]]:
     return [
         {column: getattr(row, column) for column in columns}
         | {"direction": "higher = more useful", "paper": row.source}
-        for row in METHODS
+        for row in METHODS.everything()
     ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import positions
@@ -45,7 +46,12 @@ class ScoredComparisons(Stage):
         """Group of every scored sample, None without a table of groups."""
         if self.groups is None:
             return None
-        table = read_table(self.groups)
-        with naming(self.groups):
-            rows = positions(quality.sample_ids, table.texts("sample_id"), what="samples")
-        return table.texts(self.group_column)[rows]
+        return group_column(self.groups, self.group_column, quality.sample_ids)
+
+
+def group_column(path: Path, column: str, sample_ids: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Group (n,) of each sample, from a table of sample_id and that column; a missing one is a DataError."""
+    table = read_table(path)
+    with naming(path):
+        rows = positions(sample_ids, table.texts("sample_id"), what="samples")
+    return table.texts(column)[rows]

@@ -1,0 +1,229 @@
+"""Stage curate: which images of a data set to keep, and the proof that it helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.arrays import positions
+from ..core.errors import DataError, SettingsError, TooFewError
+from ..core.protocols import Progress, QualityMethod
+from ..core.types import EmbeddingSet, Failure, QualityScores, SampleSet
+from ..deploy.curation import DROP, FLAG, KEEP, Curation, curate
+from ..io.atomic import atomic
+from ..io.parts import Parts
+from ..io.store import write_failures, write_json
+from ..io.tables import write_table
+from ..models.embed import embed, embedding_set
+from ..models.recognisers import load_recogniser
+from .models import DEPLOYED, MethodStage
+from .scored import group_column
+from .settings import setting
+from .source import Source, chunks, failure_columns, failures_from, open_source
+
+if TYPE_CHECKING:
+    from ..core.types import ComparisonScores
+    from ..evaluate.contact_sheet import ContactSheet
+    from ..evaluate.curation import Loss, Proof
+
+_SHEET = 24
+_LOSSES = ("n_samples", "n_dropped", "n_flagged", "share", "mean_score")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curate(MethodStage):
+    """Say of each image of a data set whether to keep, drop or flag it, and prove the gain.
+
+    Near-duplicates are dropped, then the images of lowest quality; what a subject needs for its minimum stays
+    and is flagged. Columns: sample_id, subject_id, score, decision, reason. Beside the output: NAME.html and
+    NAME.summary.json with verification error before and after, and after random removal of equal size;
+    NAME.subjects.csv with the loss of each subject; NAME.failures.csv. Without a method or model the shipped
+    model scores.
+    """
+
+    name: ClassVar[str] = "curate"
+    writes_table: ClassVar[bool] = True
+    dataset: Path = setting(
+        help="Folder of photos with a folder a subject, list of photos, or crop folder.", argument=True
+    )
+    keep: float = setting(0.9, help="Share of images to keep by quality, near-duplicates aside.")
+    min_per_subject: int = setting(3, help="Images that every subject keeps.")
+    duplicates: float = setting(
+        0.9, help="Cosine at which two images of a subject are copies of one; 2 finds none."
+    )
+    matcher: str = setting(
+        "sface", help="Recogniser that compares the images: name, onnx:PATH or torch:PATH."
+    )
+    pairs: str = setting("all:20", help="Comparisons of the proof: all[:K], or KIND:PATH.")
+    non_mated: int = setting(1_000_000, help="Non-mated pairs to draw for `all`.")
+    fmr: float = setting(1e-3, help="False match rate at which the FNMR is given.")
+    draws: int = setting(200, help="Random choices of equal size to compare with.")
+    groups: Path | None = setting(None, help="Table of sample_id and a column of groups.")
+    group_column: str = setting("group", help="Name of that column.")
+    aligned: bool = setting(False, help="The images are aligned crops already.")
+
+    def run(self, progress: Progress) -> None:
+        """Write decisions and summary; a killed run goes on where it ended."""
+        from ..comparisons.duplicates import near_duplicates
+
+        if self.draws < 1:
+            raise SettingsError(f"draws must be 1 or more, got {self.draws}")
+        method = self.build(self.method_name(default=DEPLOYED))
+        source = open_source(self.dataset, method.spec, aligned=self.aligned)
+        parts = Parts.beside(self.output, self.provenance("curation"))
+        samples, scores, embeddings, failures = self._measure(source, method, parts, progress)
+        repeats = near_duplicates(embeddings, samples, scores, threshold=self.duplicates)
+        found = curate(samples, scores, repeats, keep=self.keep, min_per_subject=self.min_per_subject)
+        self._summarise(source, samples, scores, embeddings, found)
+        table = {
+            "sample_id": samples.sample_ids,
+            "subject_id": samples.subject_ids,
+            "score": scores.values,
+            "decision": found.decisions,
+            "reason": found.reasons,
+        }
+        if failures:
+            write_failures(self.output.with_suffix(".failures.csv"), failures)
+        write_table(self.output, table, provenance=self.provenance("curation"))
+        parts.remove()
+
+    def _measure(
+        self, source: Source, method: QualityMethod, parts: Parts, progress: Progress
+    ) -> tuple[SampleSet, QualityScores, EmbeddingSet, list[Failure]]:
+        """Quality and embedding of each face; both see the same faces, each in crops as it wants them."""
+        matcher = load_recogniser(self.matcher)
+        alike = (method.spec.crop, method.spec.size) == (matcher.spec.crop, matcher.spec.size)
+        other = None if alike else open_source(self.dataset, matcher.spec, aligned=self.aligned)
+        todo = chunks(source)
+
+        def work(number: int) -> dict[str, NDArray[Any]]:
+            batch = source.load(todo[number])
+            crops = batch.crops if other is None else other.load(todo[number]).crops
+            vectors, norms = embed(matcher, [crops.images])
+            return {
+                "sample_id": batch.samples.sample_ids,
+                "subject_id": batch.samples.subject_ids,
+                "score": method.score(batch.crops) if len(batch.crops) else np.zeros(0),
+                "vectors": vectors,
+                "norms": norms,
+                **failure_columns(batch.failures),
+            }
+
+        parts.run(len(todo), work, progress=progress)
+        joined = parts.collect()
+        failures = [*source.earlier, *failures_from(joined)]
+        ids = joined["sample_id"]
+        embeddings, zero = embedding_set(matcher, ids, vectors=joined["vectors"], norms=joined["norms"])
+        if not len(embeddings):
+            raise DataError(f"no usable face in {len(source.samples)} images of {self.dataset}")
+        samples = SampleSet(ids, joined["subject_id"]).at(embeddings.sample_ids)
+        usable = np.isin(ids, samples.sample_ids)
+        scores = QualityScores(samples.sample_ids, joined["score"][usable], method.name)
+        return samples, scores, embeddings, failures + zero
+
+    def _summarise(
+        self,
+        source: Source,
+        samples: SampleSet,
+        scores: QualityScores,
+        embeddings: EmbeddingSet,
+        found: Curation,
+    ) -> None:
+        """Write the page, the JSON and the table of subjects."""
+        from ..evaluate.curation import Summary, losses
+        from ..evaluate.report import page
+
+        comparisons, proof = self._prove(samples, embeddings, found)
+        gone, flagged = found.decisions == DROP, found.decisions == FLAG
+        subjects = losses(samples.subject_ids, scores.values, dropped=gone, flagged=flagged)
+        groups: list[Loss] = []
+        if self.groups is not None:
+            names = group_column(self.groups, self.group_column, samples.sample_ids)
+            groups = losses(names, scores.values, dropped=gone, flagged=flagged)
+            if comparisons is not None and not isinstance(proof, str):
+                groups = [_with_error(one, names == one.name, comparisons, proof, found) for one in groups]
+        counts = {name: int(np.count_nonzero(found.decisions == name)) for name in (KEEP, FLAG, DROP)}
+        counts["near_duplicates"] = int(found.repeats.sum())
+        counts["subjects_below_minimum"] = sum(one.n_samples < self.min_per_subject for one in subjects)
+        settings = {key: value for key, value in self.settings().items() if value is not None}
+        sheets = tuple(self._sheets(source, scores, found))
+        summary = Summary(counts, found.threshold, scores.method, proof, subjects, groups, sheets, settings)
+        columns = {"subject_id": "name", **{name: name for name in _LOSSES}}
+        write_table(
+            self.output.with_suffix(".subjects.csv"),
+            {name: np.array([getattr(one, key) for one in subjects]) for name, key in columns.items()},
+        )
+        provenance = {"provenance": self.provenance("curation").to_json()}
+        write_json(self.output.with_suffix(".summary.json"), {**summary.to_dict(), **provenance})
+        with atomic(self.output.with_suffix(".html")) as temporary:
+            temporary.write_text(page("curation.html.j2", summary=summary), encoding="utf-8")
+
+    def _prove(
+        self, samples: SampleSet, embeddings: EmbeddingSet, found: Curation
+    ) -> tuple[ComparisonScores | None, Proof | str]:
+        """The proof and what it compares, or why there is none."""
+        from ..comparisons.compare import compare
+        from ..evaluate.curation import prove
+        from .benchmarks import open_benchmark
+
+        if not (np.bincount(samples.subject_codes()) > 1).any():
+            return None, "no subject has two images to compare"
+        benchmark = open_benchmark(
+            self.pairs, samples, non_mated=self.non_mated, seed=self.seed, absent="skip"
+        )
+        if benchmark.templates is not None:
+            raise SettingsError(f"--pairs {self.pairs} compares templates; name pairs of images, or all:20")
+        pairs = benchmark.pairs
+        rows = np.full(len(pairs.sample_ids), 0, np.int32)
+        used = np.union1d(pairs.first, pairs.second)
+        rows[used] = positions(pairs.sample_ids[used], samples.sample_ids, what="samples")
+        over = replace(
+            pairs, sample_ids=samples.sample_ids, first=rows[pairs.first], second=rows[pairs.second]
+        )
+        comparisons = compare(embeddings, over)
+        try:
+            return comparisons, prove(
+                comparisons,
+                samples,
+                distinct=found.distinct,
+                kept=found.kept,
+                fmr=self.fmr,
+                draws=self.draws,
+                rng=np.random.default_rng(self.seed),
+            )
+        except TooFewError as error:
+            return comparisons, str(error)
+
+    def _sheets(self, source: Source, scores: QualityScores, found: Curation) -> list[ContactSheet]:
+        """The worst images that go, and those that go as near-duplicates."""
+        from ..evaluate.contact_sheet import ContactSheet
+
+        sheets = []
+        gone = found.decisions == DROP
+        for title, chosen in (
+            ("Dropped for low quality, worst first", gone & ~found.repeats),
+            ("Dropped as near-duplicates", gone & found.repeats),
+        ):
+            rows = np.flatnonzero(chosen)
+            rows = rows[np.argsort(scores.values[rows], kind="stable")][:_SHEET]
+            if len(rows):
+                names = scores.sample_ids[rows]
+                batch = source.load(positions(names, source.samples.sample_ids, what="images"))
+                sheets.append(ContactSheet(title, batch.crops.images, scores.values[rows], names))
+        return sheets
+
+
+def _with_error(
+    one: Loss, members: NDArray[np.bool_], comparisons: ComparisonScores, proof: Proof, found: Curation
+) -> Loss:
+    from ..evaluate.curation import fnmr_within
+
+    return replace(
+        one,
+        fnmr_before=fnmr_within(comparisons, members & found.distinct, threshold=proof.distinct.threshold),
+        fnmr_after=fnmr_within(comparisons, members & found.kept, threshold=proof.curated.threshold),
+    )
