@@ -51,5 +51,5 @@ def framed(image: Image, *, rng: np.random.Generator) -> Image:
     left, top, right, bottom = margin[0], margin[1], side - margin[2], side - margin[3]
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
     tilted = cv2.transform(corners[None], turn).round().astype(np.int32)
-    inside = cv2.fillConvexPoly(np.zeros((side, side), np.uint8), tilted[0], 1)
-    return image * inside[..., None]
+    inside = np.asarray(cv2.fillConvexPoly(np.zeros((side, side), np.uint8), tilted[0], 1)) > 0
+    return np.where(inside[..., None], image, np.uint8(0))
