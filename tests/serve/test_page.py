@@ -70,7 +70,7 @@ def add(page, **contents):
 
 
 def names(page):
-    return page.locator(".card .name").all_inner_texts()
+    return page.locator(".card .name").all_text_contents()
 
 
 def test_a_photo_is_drawn_and_told_in_words(page, client):
