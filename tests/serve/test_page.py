@@ -17,11 +17,14 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on this machine"),
 ]
+PATIENCE = 30_000
+"""Milliseconds; busy machines take seconds to start a camera."""
 FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream"]
 
 
 @pytest.fixture(scope="module")
 def browser():
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -31,7 +34,7 @@ def browser():
 @pytest.fixture
 def context(browser):
     context = browser.new_context(accept_downloads=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 
@@ -67,7 +70,7 @@ def add(page, **contents):
 
 
 def names(page):
-    return page.locator(".card .name").all_inner_texts()
+    return page.locator(".card .name").all_text_contents()
 
 
 def test_a_photo_is_drawn_and_told_in_words(page, client):
