@@ -138,6 +138,9 @@ def test_evidence_goes_into_the_card(work: Path, tmp_path: Path) -> None:
     evidence = ("--metrics", tmp_path / "results.json", "--metrics", tmp_path / "more.json")
     export(work, *evidence, "--robustness", tmp_path / "rob.json")
     facts = json.loads((work / "out" / "card.json").read_text())
+    assert str(tmp_path) not in json.dumps(facts)
+    assert str(work) not in json.dumps(facts)
+    assert facts["provenance"]["settings"]["metrics"] == ["results.json", "more.json"]
     row = {**bed, "variant": "raw score", **interval}
     assert facts["metrics"] == [row, {**row, "benchmark": "cfp-fp"}]
     assert facts["robustness"]["method"] == "tiny"

@@ -58,7 +58,10 @@ def model_rows() -> list[dict[str, Any]]:
                 "licence": card.licence,
                 "size": f"{card.n_bytes / 1e6:.1f} MB {card.precision}",
                 "crops": f"{card.spec.crop} {card.spec.size}",
-                "pAUC": ", ".join(f"{one['benchmark']} {one['estimate']:.3f}" for one in areas)
+                "pAUC": "\n".join(
+                    f"{one['estimate']:.3f} {one['benchmark']}, {one['recogniser']}: {one['variant']}"
+                    for one in areas
+                )
                 or "not measured",
                 **{
                     key: facts[key] for key in ("sha256", "terms", "input", "metrics", "robustness", "limits")

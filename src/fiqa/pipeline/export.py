@@ -110,7 +110,7 @@ class Export(Stage):
             **self._evidence(name),
             limits=(*LIMITS, *self.limits),
         )
-        facts = {**card.to_dict(), "provenance": self.provenance("model").to_json()}
+        facts = {**card.to_dict(), "provenance": self._origin()}
         with atomic(self.output) as temporary:
             temporary.write_bytes(content)
         write_json(self.output.with_name(CARD), facts)
@@ -179,8 +179,19 @@ class Export(Stage):
             found["metrics"] = tuple(itertools.chain.from_iterable(rows))
         if self.robustness:
             found["robustness"] = read_json(self.robustness)
+            found["robustness"].pop("provenance", None)
             _same_model(self.robustness, found["robustness"].get("method", ""), name)
         return found
+
+    def _origin(self) -> dict[str, Any]:
+        """The provenance without the folders of this machine: a card travels, and digests tell files apart."""
+        origin = self.provenance("model").to_json()
+        for name, value in vars(self).items():
+            if isinstance(value, Path):
+                origin["settings"][name] = value.name
+            elif isinstance(value, tuple):
+                origin["settings"][name] = [one.name if isinstance(one, Path) else one for one in value]
+        return origin
 
 
 def training_facts(record: RegressorRecord, *, checkpoint: str) -> dict[str, Any]:
