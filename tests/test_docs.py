@@ -30,7 +30,9 @@ def test_the_site_builds_without_a_warning(tmp_path, caplog) -> None:
         commands.build(config)
     assert not caplog.records
     assert (tmp_path / "site" / "curate" / "index.html").is_file()
-    assert list((tmp_path / "site").rglob("iwbf2023.png"))
+    assert (tmp_path / "site" / "examples" / "plugin" / "fiqa_contrast.py").is_file()
+    assert (tmp_path / "site" / "benchmarks" / "accuracy" / "results" / "iwbf2023.png").is_file()
+    assert not list((tmp_path / "site").glob("outside*"))
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
