@@ -120,5 +120,5 @@ def test_frames(make) -> None:
     assert read_comparisons(make(pairs)).similarity.tolist() == [0.5]
     with pytest.raises(DataError, match="no column 'sample_id'; there are: first"):
         read_scores(make(pairs))
-    with pytest.raises(DataError, match="column sample_id must be all text, is not at 1"):
+    with pytest.raises(DataError, match="column sample_id must be text throughout, is not at 1"):
         read_scores(make({**columns, "sample_id": ["a", None]}))

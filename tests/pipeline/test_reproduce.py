@@ -96,7 +96,7 @@ def test_base_labels_and_raw_scores_of_each_kind_of_method(tmp_path: Path, at_ha
     for name in ("out/train/cfp/labels/magface-base.parquet", "out/test/lfw/magface.parquet"):
         assert (labels[name].method, labels[name].embeddings.name) == ("embedding_norm", "arcface_mbf")
     assert scores["out/test/lfw/ser_fiq.parquet"].recogniser == "arcface_mbf"
-    assert scores["out/train/cfp/labels/faceqan-base.parquet"].photos.name == "crops.csv"
+    assert scores["out/train/cfp/labels/faceqan-base.parquet"].photos[0].name == "crops.csv"
     assert scores["out/test/degraded-lfw/faceqan.parquet"].aligned
     assert "out/test/lfw/faceqan.parquet" not in scores  # no folds of it are asked for
     assert "out/test/lfw/faceqan-published.parquet" in scores
