@@ -184,7 +184,7 @@ class Export(Stage):
         return found
 
     def _origin(self) -> dict[str, Any]:
-        """The provenance without the folders of this machine: a card travels, and digests tell files apart."""
+        """The provenance without folders of this machine: a card travels, and digests tell files apart."""
         origin = self.provenance("model").to_json()
         for name, value in vars(self).items():
             if isinstance(value, Path):
