@@ -32,9 +32,13 @@ from fiqa.io.store import FAILURES, SAMPLES, read_embeddings, read_failures, rea
 from fiqa.pipeline.benchmarks import open_benchmark
 
 BENCHMARKS = {
-    "lfw": ("lfw:{data}/lfw/protocol/pairs.txt",),
-    "degraded-lfw": ("degraded-lfw:{data}/lfw/protocol/pairs.txt", "all:10"),
-    "cfp-fp": ("cfp-fp:{data}/cfp",),
+    "lfw": {"protocol": "lfw:{data}/lfw/protocol/pairs.txt"},
+    "degraded-lfw": {
+        "protocol": "degraded-lfw:{data}/lfw/protocol/pairs.txt",
+        "all:10": "all:10",
+        "first fold": "csv:{test}/degraded-lfw/part-faceqan/pairs.csv",
+    },
+    "cfp-fp": {"protocol": "cfp-fp:{data}/cfp"},
 }
 RECOGNISERS = ("arcface_mbf", "dlib_resnet")
 MEASURE = Measure("normalised", 0.3)
@@ -42,8 +46,10 @@ FMR = 1e-3
 STUDENT = "student"
 
 
-def beds(test: Path, scores: Path, *, data: Path) -> Iterator[tuple[str, str, Path, list[QualityScores]]]:
-    """Benchmark, pair list, embeddings and scores of each test bed that is at hand."""
+def beds(
+    test: Path, scores: Path, *, data: Path
+) -> Iterator[tuple[str, str, str, Path, list[QualityScores]]]:
+    """Benchmark, name and list of pairs, embeddings and scores of each test bed that is at hand."""
     for benchmark, lists in BENCHMARKS.items():
         files = sorted(path for path in (scores / benchmark).glob("*") if path.suffix in (".csv", ".parquet"))
         scored = [replace(read_scores(path), method=path.stem) for path in files]
@@ -52,8 +58,8 @@ def beds(test: Path, scores: Path, *, data: Path) -> Iterator[tuple[str, str, Pa
             if not scored or not folder.exists():
                 print(f"left out, no {'embeddings' if scored else 'scores'}: {benchmark} by {recogniser}")
                 continue
-            for spec in lists:
-                yield benchmark, spec.format(data=data), folder, scored
+            for name, spec in lists.items():
+                yield benchmark, name, spec.format(data=data, test=test), folder, scored
 
 
 def rows_of(spec: str, folder: Path, scored: list[QualityScores], *, replicates: int) -> list[dict[str, Any]]:
@@ -88,7 +94,7 @@ def rows_of(spec: str, folder: Path, scored: list[QualityScores], *, replicates:
 def table(rows: list[dict[str, Any]]) -> str:
     """Methods by test bed, as Markdown."""
     columns = list(dict.fromkeys((row["benchmark"], row["pairs"], row["recogniser"]) for row in rows))
-    heads = [f"{name}{', all pairs' if pairs == 'all' else ''} / {by}" for name, pairs, by in columns]
+    heads = [f"{name}, {pairs} / {by}" for name, pairs, by in columns]
     lines = [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
     area = {(row["benchmark"], row["pairs"], row["recogniser"], row["method"]): row["pauc"] for row in rows}
     for method in dict.fromkeys(row["method"] for row in rows):
@@ -105,8 +111,8 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     given = parser.parse_args()
     rows = []
-    for benchmark, spec, folder, scored in beds(given.test, given.scores, data=given.data):
-        place = {"benchmark": benchmark, "pairs": spec.partition(":")[0], "recogniser": folder.name}
+    for benchmark, pairs, spec, folder, scored in beds(given.test, given.scores, data=given.data):
+        place = {"benchmark": benchmark, "pairs": pairs, "recogniser": folder.name}
         rows += [{**place, **row} for row in rows_of(spec, folder, scored, replicates=given.replicates)]
     print(table(rows))
     write_results(Path(__file__).parent / "results" / "shipped_model.csv", rows)
