@@ -51,7 +51,8 @@ def test_the_command_serves_and_stops_gracefully(model):
 
 def test_ctrl_c_is_no_error(model):
     with command("--model", model, "--port", 0) as process:
-        process.stderr.readline()
+        address = process.stderr.readline().split()[2]
+        assert httpx.get(f"{address}healthz", timeout=20).status_code == 200  # it runs by now
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stderr.read() == ""
