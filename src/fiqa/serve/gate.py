@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 OPEN = (*FILES, "/healthz", "/openapi.json")
 """What needs no token: nothing of it tells of images."""
 KNOWN = (*OPEN, "/metrics", "/v1/models", "/v1/score", "/v1/compare", "/v1/explain")
+_PAUSE = 0.25
+"""Seconds before a caller hears that all is busy: those who would be back at once, whatever they are told,
+would take the time of those who have been let in."""
 
 
 class Refused(HTTPException):
@@ -69,6 +72,8 @@ class Gate:
         try:
             await self._pass(scope, receive, counted)
         except Refused as refused:
+            if refused.status_code == 429:
+                await asyncio.sleep(_PAUSE)
             await refusal(refused)(scope, receive, counted)
         except Exception as error:
             if status:
