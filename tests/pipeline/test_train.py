@@ -178,14 +178,18 @@ def test_validations_go_to_wandb(work: Path, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_two_processes_leave_the_regressor_of_one(work: Path, tmp_path: Path) -> None:
-    """The same up to the order of float32 sums, as tests/train/test_processes.py says."""
+    """The same up to the order of float32 sums, as tests/train/test_processes.py says.
+
+    What they leave behind is compared, not the exit code: now and then torch aborts in a process that has
+    done its work, while the interpreter ends.
+    """
     words = ["train", work / "degraded", "--labels", work / "labels.csv", *BRIEF]
     fiqa(*words, "-o", tmp_path / "one")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "fiqa"]
     subprocess.run(
         [sys.executable, *map(str, [*launch, *words, "-o", tmp_path / "two"])],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=True,
+        check=False,
     )
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
