@@ -32,6 +32,7 @@ from .core.errors import FiqaError, SettingsError
 from .pipeline import STAGES
 from .pipeline.settings import Stage, read_toml
 from .pipeline.study import read_study, run_study
+from .serve.limits import Limits
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -131,16 +132,17 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     workers: Annotated[int | None, typer.Option(help="Images scored side by side; one a core.")] = None,
-    max_images: Annotated[int, typer.Option(help="Images a request.")] = 32,
-    max_bytes: Annotated[int, typer.Option(help="Bytes a request.")] = 32 * 2**20,
-    max_pixels: Annotated[int, typer.Option(help="Pixels an image.")] = 50_000_000,
-    queue: Annotated[int, typer.Option(help="Images in work and waiting; what is more is refused.")] = 64,
+    max_images: Annotated[int, typer.Option(help="Images a request.")] = Limits.images,
+    max_bytes: Annotated[int, typer.Option(help="Bytes a request.")] = Limits.request_bytes,
+    max_pixels: Annotated[int, typer.Option(help="Pixels an image.")] = Limits.pixels,
+    queue: Annotated[
+        int, typer.Option(help="Images in work and waiting; what is more is refused.")
+    ] = Limits.queue,
     token: Annotated[
         str | None, typer.Option(envvar="FIQA_TOKEN", help="Bearer token to ask for.", show_envvar=True)
     ] = None,
 ) -> None:
     """Score over HTTP, with a page at / for people; needs the extra `serve`."""
-    from .serve.limits import Limits
     from .serve.server import serve as run_service
 
     limits = Limits(

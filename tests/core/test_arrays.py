@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiqa.core.arrays import linked, mean_ranks
+from fiqa.core.arrays import linked, mean_ranks, places_within
 
 
 def test_linked_by_hand() -> None:
@@ -36,3 +36,7 @@ def test_linked_against_walking(links: list[tuple[int, int]]) -> None:
 def test_mean_ranks_have_a_slow_twin(values: list[int]) -> None:
     twin = [sum(v < x for v in values) + (sum(v == x for v in values) - 1) / 2 for x in values]
     np.testing.assert_allclose(mean_ranks(np.array(values, float)), twin)
+
+
+def test_places_within_groups_by_hand():
+    assert places_within(np.array([2, 0, 2, 2, 0, 1])).tolist() == [0, 0, 1, 2, 1, 0]

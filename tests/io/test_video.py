@@ -86,6 +86,6 @@ def test_what_is_no_video_is_refused(frames, tmp_path, monkeypatch):
     path = write_video(tmp_path / "v.mkv", frames)
     with pytest.raises(SettingsError, match="fps must be above 0, got 0"):
         read(path, fps=0)
-    monkeypatch.setattr(module, "_MAX_PIXELS", 100)
+    monkeypatch.setattr(module, "MAX_PIXELS", 100)
     with pytest.raises(DataError, match="frames of 64 x 48, above the 100 pixels"):
         read(path)

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from fiqa.cli import app
+from commands import fiqa
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.io.crops import CropFolder
 from fiqa.io.store import read_scores
@@ -30,11 +29,6 @@ def crops(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(photos / subject, folder / "photos" / subject)
     fiqa("crop", folder / "photos", "-o", folder / "crops", "--degrade", "0.5")
     return folder / "crops"
-
-
-def fiqa(*words: object) -> None:
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
 
 
 def test_a_student_of_two_teachers_scores_like_any_trained_model(crops: Path, tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from fiqa.cli import app
+from commands import fiqa
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.io.images import read_image, write_image
 from fiqa.io.store import read_failures
@@ -22,11 +21,6 @@ from fiqa.pipeline import explain as stage
 pytestmark = pytest.mark.faces
 
 COARSE = ("--patch", 56, "--stride", 56)
-
-
-def fiqa(*words: object) -> None:
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
 
 
 def test_one_photo_gives_a_picture_and_what_it_says(

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from fiqa.cli import app
+from commands import fiqa
 from fiqa.core.errors import DataError, ExportError, SettingsError, WeightsError
 from fiqa.core.protocols import InputSpec
 from fiqa.core.types import FaceCrops
@@ -24,13 +23,6 @@ from fiqa.methods.learned import Learned
 from fiqa.models import checkpoint
 from networks import regressor_file, tiny_recogniser
 from synthetic import make_samples
-
-
-def fiqa(*words: object) -> str:
-    """Run a command in this process; errors come as they are."""
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import helper
-from typer.testing import CliRunner
 
+from commands import fiqa
 from conftest import REPOSITORY
-from fiqa.cli import app
 from fiqa.core.errors import DataError, SettingsError, WeightsError
 from fiqa.core.protocols import InputSpec
 from fiqa.io.images import write_image
@@ -22,11 +21,6 @@ from fiqa.pipeline.models import build_method, read_contract
 from onnx_models import brightness, make_model, saved, single_node, tiny_recogniser
 
 CARD = 'size = 8\ncolour = "rgb"\n'
-
-
-def fiqa(*words: object) -> None:
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
 
 
 def card(folder: Path, text: str = CARD) -> Path:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from fiqa.cli import app
+from commands import fiqa
 from fiqa.core.errors import DataError, FiqaError, SettingsError
 from fiqa.io.provenance import Provenance
 from fiqa.io.store import (
@@ -23,13 +22,6 @@ from fiqa.io.store import (
 from synthetic import make_comparisons, make_embeddings, make_quality, make_samples
 
 WORKED = ((0.9, 1), (0.2, 1), (0.8, 2), (0.3, 3), (0.7, 3), (0.6, 4))
-
-
-def fiqa(*words: object) -> str:
-    """Run a command in this process; errors come as they are."""
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import pickle
@@ -15,25 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from fiqa.cli import app
+from commands import fiqa, table
 from fiqa.core.errors import DataError, SettingsError, WeightsError
 from fiqa.io.crops import CropFolder
 from fiqa.io.store import read_embeddings, read_failures, read_scores, write_scores
 from packed import write_bin
 
 pytestmark = pytest.mark.faces
-
-
-def fiqa(*words: object) -> None:
-    """Run a command in this process; errors come as they are."""
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from commands import fiqa
 from conftest import REPOSITORY
-from fiqa.cli import app
 from fiqa.core.errors import DataError
 from fiqa.core.types import FaceCrops
 from fiqa.io.crops import CropFolder, write_crops
@@ -30,12 +29,6 @@ from fiqa.train.settings import PRESETS
 
 PUBLISHED = REPOSITORY / "configs" / "published-2023.toml"
 BRIEF = ("--layers", "head", "--epochs", 1, "--batch-size", 8, "--validation-fraction", "0.25")
-
-
-def fiqa(*words: object) -> None:
-    """Run a command in this process; errors come as they are."""
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
 
 
 @pytest.fixture(scope="module")
@@ -180,17 +173,21 @@ def test_validations_go_to_wandb(work: Path, tmp_path: Path, monkeypatch: pytest
 def test_two_processes_leave_the_regressor_of_one(work: Path, tmp_path: Path) -> None:
     """The same up to the order of float32 sums, as tests/train/test_processes.py says.
 
-    What they leave behind is compared, not the exit code: now and then torch aborts in a process that has
-    done its work, while the interpreter ends.
+    Now and then torch aborts in a process that has done its work, while the interpreter ends; no other end
+    than that one or a clean one is accepted.
     """
     words = ["train", work / "degraded", "--labels", work / "labels.csv", *BRIEF]
     fiqa(*words, "-o", tmp_path / "one")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "fiqa"]
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, *map(str, [*launch, *words, "-o", tmp_path / "two"])],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
         check=False,
     )
+    aborted = "terminate called without an active exception" in done.stderr and "exitcode: -6" in done.stderr
+    assert done.returncode == 0 or aborted, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
         "header.json",

@@ -10,20 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from fiqa.cli import app, main
+from commands import fiqa
+from fiqa.cli import main
 from fiqa.core.errors import WeightsError
 from fiqa.io.images import write_image
 from fiqa.models.weights import find_weights
 from official import random_state
 from onnx_models import brightness, saved
-
-
-def fiqa(*words: object) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,14 @@ def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return ranks
 
 
+def places_within(groups: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Place (n,) of each element among those of its group, from 0, in the order of the elements."""
+    order = np.argsort(groups, kind="stable")
+    places = np.empty(len(groups), np.int64)
+    places[order] = np.arange(len(groups)) - np.searchsorted(groups[order], groups[order])
+    return places
+
+
 def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
     """Spearman's rank correlation with mean ranks for ties; None where one side is constant."""
     ranks = [mean_ranks(side) - (len(side) - 1) / 2 for side in (first, second)]

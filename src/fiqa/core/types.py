@@ -6,13 +6,24 @@ Text ids are the interchange between stages, integer indices the arithmetic with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import finite, first_few, frozen, positions, same_length, text_ids, unique, unit_rows
+from .arrays import (
+    finite,
+    first_few,
+    frozen,
+    places_within,
+    positions,
+    same_length,
+    text_ids,
+    unique,
+    unit_rows,
+)
 from .errors import DataError
 
 Scale = Literal["native", "rank", "unit", "iso100"]
@@ -51,12 +62,7 @@ class SampleSet:
 
     def subject_places(self) -> NDArray[np.int64]:
         """(n,) place of each sample among those of its subject, from 0, in the order of the samples."""
-        codes = self.subject_codes()
-        order = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[order], codes[order])
-        places = np.empty(len(codes), np.int64)
-        places[order] = np.arange(len(codes)) - starts
-        return places
+        return places_within(self.subject_codes())
 
     def at(self, sample_ids: NDArray[np.str_]) -> SampleSet:
         """The same samples in the order of `sample_ids`; a missing id is a DataError."""
@@ -103,6 +109,17 @@ class FaceCrops:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @classmethod
+    def joined(cls, parts: Sequence[FaceCrops]) -> FaceCrops:
+        """One or more sets of crops as one; landmarks and scales where all parts have them."""
+        landmarks = [one.landmarks for one in parts if one.landmarks is not None]
+        scales = [one.source_scale for one in parts if one.source_scale is not None]
+        return cls(
+            np.concatenate([one.images for one in parts]),
+            np.concatenate(landmarks) if len(landmarks) == len(parts) else None,
+            np.concatenate(scales) if len(scales) == len(parts) else None,
+        )
 
     def rows(self, index: slice | NDArray[np.int64]) -> FaceCrops:
         """The crops at these rows."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arrays import places_within
 from ..core.errors import TooFewError
 from ..core.types import ComparisonScores, SampleSet
 from .caveats import FEWEST_ERRORS, Caveat, about_target
@@ -123,13 +124,11 @@ def prove(
     codes = samples.subject_codes()
     counts = np.bincount(codes[kept], minlength=codes.max() + 1)
     pool = np.flatnonzero(distinct)
-    starts = np.searchsorted(np.sort(codes[pool]), np.arange(len(counts)))
     rates = []
     for _ in range(draws):
         order = pool[np.lexsort((rng.random(len(pool)), codes[pool]))]
-        place = np.arange(len(order)) - starts[codes[order]]
         chosen = np.zeros(len(samples), np.bool_)
-        chosen[order[place < counts[codes[order]]]] = True
+        chosen[order[places_within(codes[order]) < counts[codes[order]]]] = True
         rates.append(error_at(comparisons, chosen, fmr=fmr).fnmr)
     drawn = np.array(rates)
     before, without, curated = (

@@ -23,6 +23,8 @@ IMAGE_SUFFIXES: tuple[str, ...] = (
 )
 """File name endings, in lower case, that are looked for in a folder."""
 
+MAX_PIXELS = 50_000_000
+"""Width times height of the largest image that is decoded unless a caller says otherwise."""
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,7 +54,7 @@ class ImageError(DataError):
         return self.message
 
 
-def read_image(source: Path | bytes, *, max_pixels: int = 50_000_000) -> NDArray[np.uint8]:
+def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image upright: its EXIF orientation is applied, of an animation the first frame is taken.
 
     JPEG, PNG, BMP, TIFF, WebP, GIF, PGM and PPM, told by content rather than by name. Grey, palette and

@@ -208,6 +208,11 @@ def _pair_columns(pairs: PairSet) -> dict[str, NDArray[Any]]:
     return {**ids, "mated": pairs.mated, **folds}
 
 
+def failures_beside(output: Path) -> Path:
+    """Where the photographs are listed that a table has no row of."""
+    return output.with_suffix(f".{FAILURES}")
+
+
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     """Write ``sample_id``, ``stage``, ``reason``, ``message``; without failures the header alone."""
     names = ("sample_id", "stage", "reason", "message")

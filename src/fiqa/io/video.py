@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, SettingsError
 from ..core.optional import require
-
-_MAX_PIXELS = 50_000_000
+from .images import MAX_PIXELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +97,9 @@ class Video:
                     yield frame
 
     def _upright(self, frame: Any) -> NDArray[np.uint8]:
-        if frame.width * frame.height > _MAX_PIXELS:
+        if frame.width * frame.height > MAX_PIXELS:
             raise DataError(
-                f"{self._path} has frames of {frame.width} x {frame.height}, above the {_MAX_PIXELS} pixels "
+                f"{self._path} has frames of {frame.width} x {frame.height}, above the {MAX_PIXELS} pixels "
                 "allowed; scale it down first"
             )
         image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")

@@ -112,7 +112,7 @@ class _Search:
         cut = [
             cut_out(frame.image, [face.landmarks], crop=spec.crop, size=spec.size) for _, frame, face in seen
         ]
-        crops = FaceCrops(*(np.concatenate([getattr(one, name) for one in cut]) for name in _GEOMETRY))
+        crops = FaceCrops.joined(cut)
         scores = self.method.score(crops)
         meaning = self.method.columns(scores) if hasattr(self.method, "columns") else {}
         for row, (track, frame, face) in enumerate(seen):
@@ -166,7 +166,6 @@ class _Search:
         write_json(self.folder / HEADER, facts)
 
 
-_GEOMETRY = ("images", "landmarks", "source_scale")
 _BOX = ("x", "y", "width", "height")
 
 

@@ -26,7 +26,7 @@ from ..io.crops import CropFolder
 from ..io.inputs import STDIN, Inputs, stamp
 from ..io.parts import Each, Parts
 from ..io.provenance import Provenance, digest
-from ..io.store import write_failures, write_json, write_scores
+from ..io.store import failures_beside, write_failures, write_json, write_scores
 from ..io.tables import count_rows, read_provenance, shard, shards
 from .degradation import degradation_behind
 from .execute import each_by
@@ -223,11 +223,6 @@ class Score(MethodStage):
         scores = score_crops(folder, regressor, record=record, cache=cache, progress=progress)
         columns = {"path": folder.table.texts("photo"), "face": folder.table.column("face")}
         write_scores(self.output, scores, columns=columns, provenance=self.made())
-
-
-def failures_beside(output: Path) -> Path:
-    """Where the photographs without a score are listed."""
-    return output.with_suffix(".failures.csv")
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from ..explain.reasons import reasons
 from ..io.atomic import atomic
 from ..io.images import jpeg
 from ..io.store import read_failures
-from ..io.tables import Table, read_table
+from ..io.tables import read_table
 from .source import Batch
 
 SHEET, WORST, BARS = 60, 24, 40
@@ -52,14 +52,19 @@ def write_report(path: Path, tables: Sequence[Path], failures: Sequence[Path], l
         failures: Files of failures.
         load: Gives the faces to show.
     """
-    scores = np.concatenate([_numbers(read_table(one)) for one in tables])
+    parts = []
+    for one in tables:
+        table = read_table(one)
+        parts.append(table.numbers("score"))
+        method = table.attribute("method", default="")
+    scores = np.concatenate(parts)
     order = np.argsort(scores, kind="stable")
     sheet, worst = spread(scores, SHEET) if len(scores) else order, order[:WORST]
-    faces = dict(_faces(tables, np.union1d(sheet, worst)))
+    starts = np.cumsum([0, *map(len, parts)])
+    faces = dict(_faces(tables, starts, np.union1d(sheet, worst)))
     pictures = _Pictures(load, list(faces.values()))
     first = next(iter(faces.values()), None)
     failed = [item for one in failures for item in read_failures(one)]
-    method = read_table(tables[0]).attribute("method", default="")
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     page = template.substitute(
         title=escape(f"Face image quality by {method}"),
@@ -114,22 +119,21 @@ def _photo_id(sample_id: str) -> str:
     return photo if sign and number.isdecimal() else sample_id
 
 
-def _numbers(table: Table) -> NDArray[np.floating]:
-    return table.numbers("score")
-
-
-def _faces(tables: Sequence[Path], rows: NDArray[np.intp]) -> Iterator[tuple[int, _Face]]:
-    """The faces at these rows of all tables."""
-    start = 0
-    for path in tables:
+def _faces(
+    tables: Sequence[Path], starts: NDArray[np.int64], rows: NDArray[np.intp]
+) -> Iterator[tuple[int, _Face]]:
+    """The faces at these rows of all tables, which start at these rows; other tables are not read."""
+    for path, start, end in zip(tables, starts[:-1], starts[1:], strict=True):
+        chosen = rows[(rows >= start) & (rows < end)]
+        if not len(chosen):
+            continue
         table = read_table(path)
-        scores = _numbers(table)
+        scores = table.numbers("score")
         points = table.integers("score100").tolist() if "score100" in table else None
-        for row in rows[(rows >= start) & (rows < start + len(scores))].tolist():
+        for row in chosen.tolist():
             here = row - start
             name, photo = str(table.column("sample_id")[here]), str(table.column("path")[here])
             yield row, _Face(name, photo, float(scores[here]), None if points is None else points[here])
-        start += len(scores)
 
 
 def _facts(scores: NDArray[np.floating], failed: int) -> str:

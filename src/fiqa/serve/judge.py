@@ -148,12 +148,9 @@ def _reasons(crops: Sequence[FaceCrops]) -> list[list[FaceReason]]:
     """What stands out about each face."""
     if not crops:
         return []
-    images, landmarks, scales = (
-        np.concatenate([getattr(one, name) for one in crops])
-        for name in ("images", "landmarks", "source_scale")
-    )
-    measured = factors(FaceCrops(images, landmarks, scales))
-    rows = ({name: float(column[row]) for name, column in measured.items()} for row in range(len(images)))
+    together = FaceCrops.joined(crops)
+    measured = factors(together)
+    rows = ({name: float(column[row]) for name, column in measured.items()} for row in range(len(together)))
     return [
         [FaceReason(words=one.words, factor=one.factor, severity=one.severity) for one in reasons(row)]
         for row in rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..core.errors import SettingsError
+from ..io.images import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Limits:
 
     images: int = 32
     request_bytes: int = 32 * 2**20
-    pixels: int = 50_000_000
+    pixels: int = MAX_PIXELS
     scans: int = 64
     queue: int = 64
     bytes_in_flight: int = 256 * 2**20

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from ..core.ahead import available_processors
 from ..core.errors import SettingsError
 from ..core.optional import require
 from ..deploy.scorer import Scorer
@@ -51,7 +51,7 @@ def serve(
 
     from .app import create_app
 
-    workers = (os.cpu_count() or 1) if workers is None else workers
+    workers = available_processors() if workers is None else workers
     if workers < 1:
         raise SettingsError(f"workers must be 1 or more, got {workers}")
     app = create_app(Scorer(model, face="all", threads=1), limits, workers=workers)
