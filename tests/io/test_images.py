@@ -17,7 +17,7 @@ from PIL import Image
 
 from fiqa.core.errors import DataError
 from fiqa.core.types import REASONS
-from fiqa.io.images import ImageError, read_image, write_image
+from fiqa.io.images import MAX_SCANS, ImageError, read_image, write_image
 
 HEIGHT, WIDTH = 24, 36
 
@@ -279,6 +279,22 @@ def test_pixel_limit_is_inclusive_and_named() -> None:
     content = encoded(photo(), "PNG")
     assert read_image(content, max_pixels=HEIGHT * WIDTH).shape == photo().shape
     assert "36 x 24 pixels, more than the 863 allowed" in str(refusal(content, max_pixels=HEIGHT * WIDTH - 1))
+
+
+def test_a_jpeg_of_many_scans_is_a_bomb_in_time(tmp_path: Path) -> None:
+    sound = encoded(photo(), "JPEG", progressive=True)
+    last = sound.rindex(b"\xff\xda")
+    scans = sound.count(b"\xff\xda")
+
+    def of(count: int) -> bytes:
+        return sound[:last] + sound[last:-2] * (count - scans + 1) + b"\xff\xd9"
+
+    assert read_image(of(MAX_SCANS)).shape == photo().shape
+    path = tmp_path / "bomb.jpg"
+    path.write_bytes(of(MAX_SCANS + 1))
+    error = refusal(path)
+    assert error.reason == "too_large"
+    assert error.message == f"{path} has more than the {MAX_SCANS} scans allowed"
 
 
 def test_pillows_own_limit_does_not_warn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,7 @@ from fiqa.core.errors import SettingsError
 from fiqa.serve.limits import Limits
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"images": 0}, {"pixels": -1}, {"seconds": 0}, {"token": ""}, {"scans": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"images": 0}, {"pixels": -1}, {"seconds": 0}, {"token": ""}])
 def test_limits_are_above_0(wrong):
     with pytest.raises(SettingsError, match=r"must be above 0 and its token not empty, got Limits\("):
         Limits(**wrong)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ..core.errors import DataError
 
@@ -25,6 +26,10 @@ IMAGE_SUFFIXES: tuple[str, ...] = (
 
 MAX_PIXELS = 50_000_000
 """Width times height of the largest image that is decoded unless a caller says otherwise."""
+MAX_SCANS = 64
+"""Scans of a JPEG that is decoded. Each is a pass over all of its pixels and encoders write about ten: a
+small file of thousands would keep a processor busy for minutes."""
+_START_OF_SCAN = b"\xff\xda"
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,6 +64,7 @@ def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray
 
     JPEG, PNG, BMP, TIFF, WebP, GIF, PGM and PPM, told by content rather than by name. Grey, palette and
     CMYK pixels become RGB, transparent ones white, 16-bit ones keep their upper 8 bits (rounded where grey).
+    A JPEG of more than `MAX_SCANS` scans is too large.
 
     Args:
         source: A file, or the bytes of one.
@@ -74,6 +80,8 @@ def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray
     name = "the image" if isinstance(source, bytes) else str(source)
     with _opened(source, name) as file, _pillow_silent():
         image = _open_header(file, name, max_pixels)
+        if isinstance(image, JpegImageFile):
+            _check_scans(file, name)
         try:
             image.load()
             upright = _upright(image)
@@ -140,6 +148,15 @@ def _open_header(file: BinaryIO, name: str, max_pixels: int) -> Image.Image:
             f"{name} has {image.width} x {image.height} pixels, more than the {max_pixels} allowed",
         )
     return image
+
+
+def _check_scans(file: BinaryIO, name: str) -> None:
+    """Refuse a bomb in time; the place in the file stays."""
+    place = file.tell()
+    file.seek(0)
+    if file.read().count(_START_OF_SCAN) > MAX_SCANS:
+        raise ImageError("too_large", f"{name} has more than the {MAX_SCANS} scans allowed")
+    file.seek(place)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -67,13 +67,13 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status == 429:
+                    await asyncio.sleep(_PAUSE)
             await send(message)
 
         try:
             await self._pass(scope, receive, counted)
         except Refused as refused:
-            if refused.status_code == 429:
-                await asyncio.sleep(_PAUSE)
             await refusal(refused)(scope, receive, counted)
         except Exception as error:
             if status:

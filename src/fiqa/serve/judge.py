@@ -23,7 +23,6 @@ from .limits import Limits
 from .schema import Box, Face, FaceReason, HeatMap, Image, ImageProblem, ImageReason, Point
 
 _CELLS = 14
-_START_OF_SCAN = b"\xff\xda"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,6 @@ class Judge:
     def _look(self, upload: Upload) -> _Look:
         """Decode an image and cut out its faces; its pixels are not kept."""
         try:
-            self._check_scans(upload.content)
             image = read_image(upload.content, max_pixels=self._limits.pixels)
         except ImageError as error:
             return _Look(problem=_problem(error.reason, error.message))
@@ -116,11 +114,6 @@ class Judge:
         if found.failure is not None:
             return _Look(size, problem=_problem(found.failure.reason, found.failure.message))
         return _Look(size, found, self._measured(image, found))
-
-    def _check_scans(self, content: bytes) -> None:
-        """Refuse a JPEG that is a bomb in time: each scan costs a pass over all of its pixels."""
-        if content.startswith(b"\xff\xd8") and content.count(_START_OF_SCAN) > self._limits.scans:
-            raise ImageError("too_large", f"the image has more than the {self._limits.scans} scans allowed")
 
     def _measured(self, image: NDArray[np.uint8], found: Extraction) -> FaceCrops:
         """The crops that factors are measured on, those of the model where they are alike."""

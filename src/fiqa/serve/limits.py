@@ -16,7 +16,6 @@ class Limits:
         images: Images a request.
         request_bytes: Bytes a request.
         pixels: Width times height of an image, checked before a pixel is decoded.
-        scans: Scans of a progressive JPEG; each is a pass over all pixels, and encoders write about ten.
         queue: Images waiting and in work at a time; what would be more is refused at once.
         bytes_in_flight: Bytes of all requests at a time.
         seconds: Time in which a request must have arrived.
@@ -26,14 +25,13 @@ class Limits:
     images: int = 32
     request_bytes: int = 32 * 2**20
     pixels: int = MAX_PIXELS
-    scans: int = 64
     queue: int = 64
     bytes_in_flight: int = 256 * 2**20
     seconds: float = 30.0
     token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        least = min(self.images, self.request_bytes, self.pixels, self.scans)
+        least = min(self.images, self.request_bytes, self.pixels)
         if least < 1 or self.seconds <= 0 or self.token == "":
             raise SettingsError(f"limits of a service must be above 0 and its token not empty, got {self}")
         if self.images > self.queue or self.request_bytes > self.bytes_in_flight:
