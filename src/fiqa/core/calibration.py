@@ -41,7 +41,7 @@ class FnmrGivenScore(OverScores):
 
     Attributes:
         scores: (k,) of the worse image; straight lines between them, constant beyond the ends.
-        fnmr: (k,) falling, in [0, 1].
+        fnmr: (k,) falling, inside (0, 1): no number of pairs without an error promises 0.
         low: (k,) lower end of the band.
         high: (k,) upper end.
     """
@@ -51,7 +51,7 @@ class FnmrGivenScore(OverScores):
     high: NDArray[np.floating]
 
     def expected(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """(n,) expected FNMR, in [0, 1], of mated pairs whose worse image has these (n,) scores."""
+        """(n,) expected FNMR, inside (0, 1), of mated pairs whose worse image has these (n,) scores."""
         expected: NDArray[np.float64] = np.interp(_list(scores), self.scores, self.fnmr)
         return expected
 
@@ -166,7 +166,7 @@ class Calibration:
     warnings: tuple[str, ...] = ()
 
     def expected_fnmr(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """(n,) expected FNMR, in [0, 1], of mated pairs whose worse image has these (n,) scores."""
+        """(n,) expected FNMR, inside (0, 1), of mated pairs whose worse image has these (n,) scores."""
         return self.fnmr_given_score.expected(scores)
 
     def percentile(self, scores: ArrayLike) -> NDArray[np.float64]:

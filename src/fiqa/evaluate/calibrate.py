@@ -1,9 +1,11 @@
 """From scores to error rates, on one's own comparisons.
 
 Two questions have two answers. How likely is a false non-match when the worse image of a mated pair has
-score s? That is FNMR given pair quality, fitted as a falling function. Which FNMR remains when every image
-below s is discarded? That is the FNMR of the pairs kept, counted. Both are rates at one similarity
-threshold, which is held: the bands tell what other subjects would change, not what another threshold would.
+score s? That is FNMR given pair quality, fitted as a falling function; half an error and half a match are
+added to each of its steps, since no error among few pairs does not promise that there will be none. Which
+FNMR remains when every image below s is discarded? That is the FNMR of the pairs kept, counted. Both are
+rates at one similarity threshold, which is held: the bands tell what other subjects would change, not what
+another threshold would.
 """
 
 from __future__ import annotations
@@ -87,7 +89,8 @@ def calibrate(
         DataError: As `edc.edc`, or if no mated comparison is an error: then there is nothing to calibrate.
 
     Source: Barlow et al., "Statistical Inference under Order Restrictions", 1972 (isotonic regression);
-    Clopper and Pearson, Biometrika 1934, doi 10.1093/biomet/26.4.404.
+    Clopper and Pearson, Biometrika 1934, doi 10.1093/biomet/26.4.404; Brown, Cai and DasGupta, Statistical
+    Science 2001, doi 10.1214/ss/1009213286 (Jeffreys' prior: half an error, half a match).
     """
     order = discard_order(comparisons, quality, fmr=settings.fmr, threshold=settings.threshold)
     curve = order.curve()
@@ -179,7 +182,7 @@ def _bands(
     n, e = counts.times(np.ones(counts.pairs.shape[0], dtype=np.int64))
     met = n > 0
     given, kept = _draws(scores, counts, met, settings)
-    fnmr, (block_errors, block_pairs) = _falling(e[met], n[met])
+    _, (block_errors, block_pairs) = _falling(e[met], n[met])
     level = settings.confidence
     band = _wider(given, binomial_interval(block_errors, block_pairs, confidence=level), level)
     usable = 2 * np.isfinite(kept).sum(axis=0) >= settings.replicates
@@ -188,6 +191,7 @@ def _bands(
     low, high = _wider(kept, binomial_interval(e, n, confidence=level), level)
     among = binomial_interval(e, np.full(len(e), e[0]), confidence=level)
     relative = _wider(kept / kept[:, :1], (among[0] / share, among[1] / share), level)
+    fnmr = np.minimum.accumulate((block_errors + 0.5) / (block_pairs + 1))
     return FnmrGivenScore(scores[met], fnmr, *band), {
         "scores": scores[usable],
         "pairs_kept": share,
