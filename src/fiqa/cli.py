@@ -173,9 +173,13 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command(rich_help_panel=_TABLES)
 def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Quality models inside this package, with the numbers of their cards."""
-    from .pipeline.catalogue import model_rows
+    from .pipeline.catalogue import area_rows, model_rows
 
-    _table(model_rows(), as_json, "name", "licence", "size", "crops", "pAUC")
+    rows = model_rows()
+    _table(rows, as_json, "name", "licence", "size", "crops")
+    areas = area_rows(rows)
+    if areas and not as_json:
+        _table(areas, as_json, "name", "pAUC", "benchmark", "recogniser", "variant")
 
 
 @app.command(rich_help_panel=_TABLES)

@@ -88,7 +88,16 @@ def test_a_trained_folder_to_scores(work: Path, monkeypatch: pytest.MonkeyPatch)
     assert (work / "named.csv").read_bytes() == (work / "s.csv").read_bytes()
     (row,) = json.loads(fiqa("models", "--json"))
     assert (row["name"], row["licence"], row["sha256"]) == ("tiny", "CC0-1.0", facts["sha256"])
-    assert "not measured" in fiqa("models")
+    assert "pAUC" not in fiqa("models")  # not measured
+
+
+def test_models_are_listed_with_the_areas_of_their_cards() -> None:
+    rows = json.loads(fiqa("models", "--json"))
+    lines = fiqa("models").splitlines()
+    for row in rows:
+        areas = [one for one in row["metrics"] if one["kind"] == "normalised"]
+        told = [line.split()[1:4] for line in lines if line.split()[:1] == [row["name"]]][1:]
+        assert told == [[f"{one['estimate']:.3f}", one["benchmark"], one["recogniser"]] for one in areas]
 
 
 def test_int8_and_the_gate(work: Path) -> None:
