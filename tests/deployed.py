@@ -27,6 +27,7 @@ def card_of(model: bytes, *, size: int, reference: np.ndarray | None = None) -> 
         sha256=hashlib.sha256(model).hexdigest(),
         n_bytes=len(model),
         precision="float32",
+        mirror=False,
         spec=InputSpec(size=size),
         template=((1.0, 2.0),) * 5,
         scale=Scale.of(scores, reference="whole numbers"),

@@ -46,6 +46,16 @@ def test_blue_first_and_channelwise_normalisation_go_into_the_graph(regressor, i
     np.testing.assert_allclose(run(images)[:, 0], expected, atol=1e-5)
 
 
+def test_the_mean_over_both_mirror_images(regressor, images):
+    run = network(to_onnx(regressor, SPEC, mirror=True), InputSpec(size=16), name="tiny")
+    flipped = images[:, :, ::-1]
+    with torch.inference_mode():
+        expected = sum(regressor(prepared(one, SPEC)).numpy() for one in (images, flipped)) / 2
+    np.testing.assert_allclose(run(images)[:, 0], expected, atol=1e-5)
+    for n in (1, 7):
+        np.testing.assert_allclose(run(flipped[:n])[:, 0], expected[:n], atol=1e-5)
+
+
 def test_int8_keeps_the_order_and_is_smaller_inside(regressor, exported, images):
     small = to_int8(exported, images)
     graph = onnx.load_from_string(small).graph

@@ -100,6 +100,17 @@ def test_models_are_listed_with_the_areas_of_their_cards() -> None:
         assert told == [[f"{one['estimate']:.3f}", one["benchmark"], one["recogniser"]] for one in areas]
 
 
+def test_a_mirrored_model_gives_mirror_images_one_score(work: Path) -> None:
+    path = export(work, "--mirror")
+    assert json.loads((work / "out" / "card.json").read_text())["mirror"]
+    model = deployed.load_deployed(path)
+    crops = CropFolder.open(work / "crops").load(slice(None))
+    learned = Learned(work / "reg" / "regressor.pt")
+    expected = (learned.score(crops) + learned.score(crops.mirrored())) / 2
+    np.testing.assert_allclose(model.score(crops), expected, atol=1e-5)
+    np.testing.assert_allclose(model.score(crops.mirrored()), expected, atol=1e-5)
+
+
 def test_int8_and_the_gate(work: Path) -> None:
     with pytest.raises(ExportError, match=r"on 40 crops: .*nothing was written"):
         export(work, "--int8", "--max-difference", 1e-6)

@@ -71,6 +71,10 @@ class SampleSet:
         return SampleSet(self.sample_ids[rows], self.subject_ids[rows], paths)
 
 
+_OTHER_SIDE = [1, 0, 2, 4, 3]
+"""Which landmark of a face is which one of its mirror image."""
+
+
 @dataclass(frozen=True, eq=False)
 class FaceCrops:
     """Aligned faces.
@@ -126,6 +130,14 @@ class FaceCrops:
         landmarks = None if self.landmarks is None else self.landmarks[index]
         scale = None if self.source_scale is None else self.source_scale[index]
         return FaceCrops(self.images[index], landmarks, scale)
+
+    def mirrored(self) -> FaceCrops:
+        """The mirror image of each crop; its right eye is what was the left one."""
+        landmarks = None
+        if self.landmarks is not None:
+            side = self.images.shape[2]
+            landmarks = np.array((side - 1, 0)) + np.array((-1, 1)) * self.landmarks[:, _OTHER_SIDE]
+        return FaceCrops(self.images[:, :, ::-1], landmarks, self.source_scale)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,7 @@ class Card:
         sha256: Digest of the ONNX file that the card speaks of.
         n_bytes: Its size.
         precision: Of weights and activations.
+        mirror: Whether the score is the mean over a crop and its mirror image.
         spec: Crops that it takes, as raw RGB values from 0 to 255: normalisation is part of the graph.
         template: Landmarks (right eye, left eye, nose, right and left mouth corner) in the crop, x and y.
         scale: 0 to 100 points, and percentiles.
@@ -82,6 +83,7 @@ class Card:
     sha256: str
     n_bytes: int
     precision: Precision
+    mirror: bool
     spec: InputSpec
     template: tuple[tuple[float, float], ...]
     scale: Scale

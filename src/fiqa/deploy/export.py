@@ -30,9 +30,9 @@ class RawInput(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, spec: InputSpec) -> None:
+    def __init__(self, network: nn.Module, spec: InputSpec, *, mirror: bool) -> None:
         super().__init__()
-        self.network, self._bgr = network, spec.colour == "bgr"
+        self.network, self._bgr, self._mirror = network, spec.colour == "bgr", mirror
         self._plain = (spec.mean, spec.std) == (0.0, 1.0)
         self.register_buffer("mean", torch.from_numpy(spec.channel_mean.copy()))
         self.register_buffer("std", torch.from_numpy(spec.channel_std.copy()))
@@ -40,16 +40,19 @@ class RawInput(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Scores (n,) of raw crops (n, 3, size, size)."""
         channels = images.flip(1) if self._bgr else images
-        scores: Tensor = self.network(channels if self._plain else (channels - self.mean) / self.std)
-        return scores
+        prepared = channels if self._plain else (channels - self.mean) / self.std
+        both = torch.cat([prepared, prepared.flip(3)]) if self._mirror else prepared
+        scores: Tensor = self.network(both)
+        return scores.reshape(2, -1).mean(0) if self._mirror else scores
 
 
-def to_onnx(regressor: nn.Module, spec: InputSpec) -> bytes:
+def to_onnx(regressor: nn.Module, spec: InputSpec, *, mirror: bool = False) -> bytes:
     """The regressor as an ONNX file: any batch, normalisation inside, batch normalisations folded.
 
     Args:
         regressor: In evaluation mode, on the CPU: prepared crops to scores (n,).
         spec: How it wants its crops.
+        mirror: Give the mean of the scores of each crop and of its mirror image.
 
     Returns:
         A model of one input ``image`` (n, 3, size, size), RGB from 0 to 255, and one output ``quality`` (n,).
@@ -63,7 +66,7 @@ def to_onnx(regressor: nn.Module, spec: InputSpec) -> bytes:
         file = Path(folder, "model.onnx")
         try:
             torch.onnx.export(
-                RawInput(regressor, spec).eval(),
+                RawInput(regressor, spec, mirror=mirror).eval(),
                 (example,),
                 file,
                 input_names=[INPUT],

@@ -56,6 +56,9 @@ class Export(Stage):
         None, help="Crop folder whose scores make 0 to 100 and percentiles; by default the same crops."
     )
     int8: bool = setting(False, help="8-bit weights and activations: a quarter of the size.")
+    mirror: bool = setting(
+        False, help="Score the mean over a crop and its mirror image: steadier, at half the speed."
+    )
     n_crops: int = setting(512, help="Crops to compare on, drawn by the seed.")
     n_reference: int = setting(5000, help="Crops of the reference at most, drawn by the seed.")
     max_difference: float | None = setting(
@@ -88,11 +91,13 @@ class Export(Stage):
         spec = InputSpec(size=learned.spec.size, crop=learned.spec.crop)
         folder = self._crops(spec)
         calibrating, compared = self._draw(folder)
-        content = to_onnx(learned.regressor, learned.spec)
+        content = to_onnx(learned.regressor, learned.spec, mirror=self.mirror)
         content = to_int8(content, calibrating.images) if self.int8 else content
         name = self.title or self.output.stem
         run = network(content, spec, name=name)
-        parity = Parity.of(run(compared.images)[:, 0], reference=learned.score(compared))
+        views = [compared, compared.mirrored()] if self.mirror else [compared]
+        reference = np.mean([learned.score(view) for view in views], axis=0)
+        parity = Parity.of(run(compared.images)[:, 0], reference=reference)
         exact = 1e-4 if self.max_difference is None and not self.int8 else self.max_difference
         parity.check(max_difference=exact, min_spearman=self.min_spearman)
         card = Card(
@@ -100,6 +105,7 @@ class Export(Stage):
             sha256=hashlib.sha256(content).hexdigest(),
             n_bytes=len(content),
             precision="int8" if self.int8 else "float32",
+            mirror=self.mirror,
             spec=spec,
             template=tuple((x, y) for x, y in landmark_template(spec.crop, spec.size).tolist()),
             scale=self._scale(run, folder, progress),

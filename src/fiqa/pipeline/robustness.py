@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,8 +26,6 @@ from .settings import setting
 logger = logging.getLogger(__name__)
 
 _FRAME = 112
-_OTHER_SIDE = [1, 0, 2, 4, 3]
-"""Landmarks of a mirrored face in the usual order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,16 +102,9 @@ class Robustness(MethodStage):
         pixel = float(seen.crops.source_scale[0]) * spec.size / _FRAME
         moved = [points + amount * pixel * one for amount, one in zip(self.landmarks, noise, strict=True)]
         aligned = cut_out(image, [points, *moved], crop=spec.crop, size=spec.size)
-        assert aligned.landmarks is not None  # by construction of cut_out
-        assert aligned.source_scale is not None
-        first, marks = aligned.images[0], aligned.landmarks[0]
-        mirrored = np.array((spec.size - 1, 0)) + np.array((-1, 1)) * marks[_OTHER_SIDE]
-        n_jpeg = len(self.jpeg)
-        return FaceCrops(
-            np.stack([*aligned.images, *(reencoded(first, quality=q) for q in self.jpeg), first[:, ::-1]]),
-            np.concatenate([aligned.landmarks, *([marks[None]] * n_jpeg), mirrored[None]]),
-            np.concatenate([aligned.source_scale, np.repeat(aligned.source_scale[:1], n_jpeg + 1)]),
-        )
+        first = aligned.rows(slice(1))
+        again = [replace(first, images=reencoded(first.images[0], quality=q)[None]) for q in self.jpeg]
+        return FaceCrops.joined([aligned, *again, first.mirrored()])
 
     def _paths(self) -> list[Path]:
         """The photographs, drawn by the seed, in order."""
