@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fiqa.faces.views import framed, turned
+from fiqa.faces.views import framed, toned, turned
 
 
 @pytest.fixture
@@ -48,3 +48,16 @@ def test_a_frame_is_black_outside_and_the_crop_inside(ramp: np.ndarray) -> None:
         shares.append(black.mean())
     assert min(shares) == 0
     assert 0.2 < np.mean(shares) < 0.45
+
+
+def test_tones_fade_to_grey_in_half_of_all_cases_and_keep_what_is_seen(ramp: np.ndarray) -> None:
+    ramp[..., 2] = 90
+    grey, order = [], []
+    for seed in range(200):
+        result = toned(ramp, rng=np.random.default_rng(seed))
+        np.testing.assert_array_equal(result, toned(ramp, rng=np.random.default_rng(seed)))
+        grey.append(np.ptp(result, axis=2).max() == 0)
+        rises = np.diff(result.astype(int), axis=1)
+        order.append(rises.min() >= 0 and result[0, -1, 0] > result[0, 0, 0])
+    assert 0.4 < np.mean(grey) < 0.6
+    assert np.mean(order) == 1  # more light stays more light

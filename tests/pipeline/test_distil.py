@@ -99,8 +99,10 @@ def test_what_cannot_be_distilled_is_said(crops: Path, tmp_path: Path) -> None:
         chosen = {"crops": (crops,), "teacher": ("sface",), "output": tmp_path / "o", **settings}
         Distil(**chosen).execute(lambda done, total: None)
 
-    with pytest.raises(SettingsError, match=r"variants must be 0 or more and turned in \[0, 1\], got -1"):
+    with pytest.raises(SettingsError, match=r"turned and toned in \[0, 1\], got -1, 0.5 and 0.5"):
         run(variants=-1)
+    with pytest.raises(SettingsError, match=r"turned and toned in \[0, 1\], got 3, 0.5 and 1.5"):
+        run(variants=3, toned=1.5)
     with pytest.raises(SettingsError, match=r"'sfaec'.*sface"):
         run(teacher=("sfaec",))
     with pytest.raises(SettingsError, match="student-WIDTH"):

@@ -1,4 +1,4 @@
-"""Side views out of crops that look into the camera: rough stand-ins to learn from, not to test on."""
+"""Side views and other tones out of crops: stand-ins for photographs that a set lacks, not to test on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
+_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 _RADIUS = 0.42
 """Of a head, seen as an upright cylinder, as a share of the crop's side."""
 
@@ -53,3 +54,30 @@ def framed(image: Image, *, rng: np.random.Generator) -> Image:
     tilted = cv2.transform(corners[None], turn).round().astype(np.int32)
     inside = np.asarray(cv2.fillConvexPoly(np.zeros((side, side), np.uint8), tilted[0], 1)) > 0
     return np.where(inside[..., None], image, np.uint8(0))
+
+
+def toned(image: Image, *, rng: np.random.Generator) -> Image:
+    """The crop in other tones, as another light, camera or editor would give them.
+
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        rng: Draws how far colours fade to grey (wholly with probability 1/2, else by a uniform share), an
+            exponent of the values between ``2**-0.7`` and ``2**0.7``, a contrast about their mean between
+            ``2**-0.5`` and ``2**0.5``, and where colour is left gains of the channels, 2 to the power of
+            a normal of standard deviation 0.15.
+    """
+    fading, exponent, contrast, gains = (
+        rng.random(),
+        rng.uniform(-0.7, 0.7),
+        rng.uniform(-0.5, 0.5),
+        rng.normal(0, 0.15, 3),
+    )
+    values = image.astype(np.float32) / 255
+    share = min(2 * fading, 1)
+    values += (values @ _LUMA - values.transpose(2, 0, 1)).transpose(1, 2, 0) * np.float32(share)
+    values **= np.float32(2**exponent)
+    mean = values.mean()
+    values = (values - mean) * np.float32(2**contrast) + mean
+    if share < 1:
+        values *= (2**gains).astype(np.float32)
+    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)

@@ -15,7 +15,7 @@ from ..core.errors import SettingsError
 from ..core.optional import require
 from ..core.protocols import Progress
 from ..faces.degrade import degrade, draw_degradation
-from ..faces.views import framed, turned
+from ..faces.views import framed, toned, turned
 from ..io.crops import CropFolder
 from ..io.parts import parts_folder
 from .models import REGRESSOR
@@ -48,6 +48,7 @@ class Distil(PresetStage):
     inherit: str | None = setting(None, help="Recogniser built like MobileNetV1 whose filters to start from.")
     variants: int = setting(2, help="Degraded or turned variants of each crop.")
     turned: float = setting(0.5, help="Share of variants that are side views in a tilted frame.")
+    toned: float = setting(0.5, help="Share of variants in other tones, half of them grey.")
     guide: float = setting(1.0, help="Weight of the teachers' embedding; 0 learns scores alone.")
     ranking: float = setting(0.0, help="Weight of the order of pairs in a batch.")
     epochs: int = setting(4, help="Passes over all variants and their mirror images.")
@@ -77,9 +78,10 @@ class Distil(PresetStage):
         from ..train.variants import Variant
 
         settings = self.resolved()
-        if self.variants < 0 or not 0 <= self.turned <= 1:
+        if self.variants < 0 or not all(0 <= share <= 1 for share in (self.turned, self.toned)):
             raise SettingsError(
-                f"variants must be 0 or more and turned in [0, 1], got {self.variants} and {self.turned}"
+                f"variants must be 0 or more, turned and toned in [0, 1], got {self.variants}, "
+                f"{self.turned} and {self.toned}"
             )
         network = student(self.student, seed=self.seed)
         if self.inherit is not None:
@@ -96,7 +98,7 @@ class Distil(PresetStage):
                     crops,
                     name=str(number),
                     vary=partial(self._vary, number=number),
-                    recipe=f"seed {self.seed} turned {self.turned}",
+                    recipe=f"seed {self.seed} turned {self.turned} toned {self.toned}",
                     cache=cache,
                     progress=progress,
                 )
@@ -116,9 +118,11 @@ class Distil(PresetStage):
         self.publish(folder, "regressor")
 
     def _vary(self, image: NDArray[np.uint8], sample_id: str, *, number: int) -> NDArray[np.uint8]:
-        """Variant `number` of a crop: degraded, or turned and in every second case degraded too."""
+        """Variant `number` of a crop: some in other tones, then degraded, or turned and perhaps degraded."""
         draw = draw_degradation(f"{sample_id} variant {number}", seed=self.seed)
         rng = np.random.default_rng(draw.seed)
+        if rng.random() < self.toned:
+            image = toned(image, rng=rng)
         if rng.random() < self.turned:
             image = framed(turned(image, yaw=rng.uniform(-_YAW, _YAW)), rng=rng)
             if rng.random() < 0.5:
