@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fiqa.cli import app
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.io.parts import parts_folder
 from fiqa.io.store import read_failures, read_scores
@@ -51,6 +52,16 @@ def score(*photos: Path | str, output: Path, **settings: object) -> list[tuple[i
     stage = Score.from_mapping({"photos": list(map(str, photos)), "output": output, **chosen})
     stage.execute(lambda *counts: seen.append(counts))
     return seen
+
+
+def test_the_command_tells_of_failures(
+    crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "s.csv"
+    command = [str(word) for word in ("score", crops, "--method", "classical", "--aligned", "-o", output)]
+    app(command, standalone_mode=False)
+    told = capsys.readouterr().err.splitlines()
+    assert f"5 without a result, see {tmp_path / 's.failures.csv'}" in told
 
 
 def test_what_is_no_crop_is_a_line_of_its_own(crops: Path, tmp_path: Path) -> None:

@@ -80,4 +80,4 @@ def toned(image: Image, *, rng: np.random.Generator) -> Image:
     values = (values - mean) * np.float32(2**contrast) + mean
     if share < 1:
         values *= (2**gains).astype(np.float32)
-    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(values.clip(0, 1) * 255), np.uint8)
