@@ -9,6 +9,7 @@ import pytest
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.protocols import Progress
 from fiqa.pipeline import study
+from fiqa.pipeline.distil import Distil
 from fiqa.pipeline.settings import Stage, setting
 
 
@@ -138,10 +139,28 @@ def test_study_file_fills_placeholders_and_combinations(tmp_path: Path) -> None:
     assert stages[0].inputs() == {"embeddings": Path("here/emb")}
 
 
+def test_settings_of_a_stage_may_stand_in_a_file_beside_the_study(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("variants = 4\nepochs = 3")
+    text = """
+        [[stage]]
+        stage = "distil"
+        config = "own.toml"
+        crops = ["c"]
+        teacher = ["sface"]
+        epochs = 2
+        output = "o"
+    """
+    (tmp_path / "study.toml").write_text(text)
+    (stage,) = study.read_study(tmp_path / "study.toml", {})
+    assert isinstance(stage, Distil)
+    assert (stage.variants, stage.epochs) == (4, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("nonsense", "cannot be read as TOML"),
+        ("[[stage]]\nstage = 'label'\nconfig = 'none.toml'", "none.toml"),
         ("", r"must hold \[values\] and \[\[stage\]\]"),
         ("[[stage]]\noutput = 'x'", "does not say which `stage`"),
         ("[[stage]]\nstage = 'trian'", "did you mean train"),

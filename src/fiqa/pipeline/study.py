@@ -15,6 +15,7 @@ In TOML::
     each = { base = ["embedding_norm", "ser_fiq"], labels = ["base", "optimised"] }
     crops = "{out}/crops"
     labels = "{out}/{base}-{labels}.parquet"
+    config = "published-2023.toml" # its settings, as of `--config`, from beside the study; those here win
     output = "{out}/{base}-{labels}"
 """
 
@@ -114,6 +115,8 @@ def _expand(table: dict[str, Any], values: Mapping[str, str], path: Path) -> lis
     except KeyError:
         raise SettingsError(f"{path}: a [[stage]] table does not say which `stage` it is") from None
     each = table.pop("each", {})
+    if "config" in table:
+        table = {**read_toml(path.parent / table.pop("config")), **table}
     combinations = itertools.product(*each.values())
     return [
         kind.from_mapping(_fill(table, {**values, **dict(zip(each, choice, strict=True))}, path))
