@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from commands import fiqa
 from fiqa.core.errors import DataError, SettingsError
@@ -78,6 +79,21 @@ def test_a_killed_run_goes_on_to_the_same_student(crops: Path, tmp_path: Path) -
         state_digest(load_regressor(tmp_path / name / "regressor.pt")[0]) for name in ("whole", "killed")
     ]
     assert digests[0] == digests[1]
+
+
+def test_a_student_may_go_on_from_another(crops: Path, tmp_path: Path) -> None:
+    def stage(name: str, **more: Any) -> dict[str, torch.Tensor]:
+        chosen = {"crops": (crops,), "teacher": ("sface",), "output": tmp_path / name, **QUICK, **more}
+        Distil(**chosen).execute(lambda done, total: None)
+        return load_regressor(tmp_path / name / "regressor.pt")[0].backbone.state_dict()
+
+    first = stage("first")
+    then = stage("then", inherit=str(tmp_path / "first"), learning_rate=1e-12)
+    other = stage("other", learning_rate=1e-12)
+    weights = [name for name, tensor in first.items() if tensor.dim() == 4]
+    assert weights
+    assert all(torch.allclose(then[name], first[name], atol=1e-9) for name in weights)
+    assert not any(torch.allclose(other[name], first[name], atol=1e-9) for name in weights)
 
 
 def test_a_variant_depends_on_its_sample_and_the_seed_alone(crops: Path) -> None:

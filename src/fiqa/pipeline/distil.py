@@ -45,7 +45,9 @@ class Distil(PresetStage):
         help="Folder written by `fiqa train`, or a recogniser for its embedding norm; mean rank of several."
     )
     student: str = setting("student-0.5", help="student-WIDTH, a share of the channels of MobileNetV1.")
-    inherit: str | None = setting(None, help="Recogniser built like MobileNetV1 whose filters to start from.")
+    inherit: str | None = setting(
+        None, help="Whose filters to start from: a recogniser built like MobileNetV1, or a student's folder."
+    )
     variants: int = setting(2, help="Degraded or turned variants of each crop.")
     turned: float = setting(0.5, help="Share of variants that are side views in a tilted frame.")
     toned: float = setting(0.5, help="Share of variants in other tones, half of them grey.")
@@ -72,7 +74,6 @@ class Distil(PresetStage):
     def run(self, progress: Progress) -> None:
         """Train; a killed run goes on to the same result."""
         require("torch", extra="lab", purpose="distil a student")
-        from ..models.recognisers import load_torch_recogniser
         from ..models.student import inherit, student
         from ..train.distil import distil
         from ..train.variants import Variant
@@ -85,7 +86,7 @@ class Distil(PresetStage):
             )
         network = student(self.student, seed=self.seed)
         if self.inherit is not None:
-            inherit(network.module, load_torch_recogniser(self.inherit).module)
+            inherit(network.module, _teacher(self.inherit).regressor.backbone)
         teachers = [_teacher(name) for name in self.teacher]
         folder = parts_folder(self.output)
         own = folder / "taught"
