@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
 
-BATCH = 32
+BATCH = 16
 """Crops a run: past 32 the time a crop no longer falls."""
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.floating]]
