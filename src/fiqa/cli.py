@@ -279,21 +279,14 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
         with _bars() as bars:
             stage.execute(_bar(bars, stage))
         console.print(f"wrote {stage.output}", highlight=False)
-        _tell_failures(stage.output)
+        listed, failed = stage.failures()
+        if failed:
+            console.print(f"{failed} without a result, see {listed}", highlight=False, soft_wrap=True)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(kind) or "")
     app.command(name, rich_help_panel=_STAGES, short_help=summary)(command)
-
-
-def _tell_failures(output: Path) -> None:
-    """Say how many images have no result, and where they are listed."""
-    from .io.store import FAILURES, failures_beside, read_failures
-
-    listed = output / FAILURES if output.is_dir() else failures_beside(output)
-    if listed.exists() and (failures := read_failures(listed)):
-        console.print(f"{len(failures)} without a result, see {listed}", highlight=False, soft_wrap=True)
 
 
 def _parameter(field: Any, hint: Any) -> inspect.Parameter:

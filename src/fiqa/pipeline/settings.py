@@ -28,7 +28,7 @@ from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic, check_output
 from ..io.provenance import Provenance, digest
-from ..io.store import write_json
+from ..io.store import FAILURES, failures_beside, read_failures, write_json
 from ..io.tables import check_table_output
 
 
@@ -97,6 +97,11 @@ class Stage(ABC):
     def check_output(self) -> None:
         """Refuse an output that could not be written."""
         (check_table_output if self.writes_table else check_output)(self.output)
+
+    def failures(self) -> tuple[Path, int]:
+        """Where a finished stage lists the images without a result, and how many they are."""
+        listed = self.output / FAILURES if self.output.is_dir() else failures_beside(self.output)
+        return listed, len(read_failures(listed)) if listed.exists() else 0
 
     def inputs(self) -> dict[str, Path]:
         """Every path that the stage reads, by field name."""
