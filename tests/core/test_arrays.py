@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from fiqa.core.arrays import linked, mean_ranks, places_within
+from fiqa.core.arrays import linked, mean_ranks, places_within, rank_correlation
 
 
 def test_linked_by_hand() -> None:
@@ -38,5 +40,16 @@ def test_mean_ranks_have_a_slow_twin(values: list[int]) -> None:
     np.testing.assert_allclose(mean_ranks(np.array(values, float)), twin)
 
 
-def test_places_within_groups_by_hand():
+def test_places_within_groups_by_hand() -> None:
     assert places_within(np.array([2, 0, 2, 2, 0, 1])).tolist() == [0, 0, 1, 2, 1, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=20))
+def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
+    first, second = np.array(pairs, float).T
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        assert rank_correlation(first, second) is None
+    else:
+        assert rank_correlation(first, second) == pytest.approx(
+            stats.spearmanr(first, second).statistic, abs=1e-12
+        )

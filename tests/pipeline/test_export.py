@@ -173,7 +173,7 @@ def test_what_cannot_be_exported(work: Path) -> None:
         export(work, "--n-crops", 1)
     with write_crops(work / "chips", crop="dlib", provenance=Provenance("crops")) as writer:
         writer.add(make_samples(1, 4), FaceCrops(np.zeros((4, 16, 16, 3), np.uint8)))
-    with pytest.raises(DataError, match="holds dlib crops and the model takes arcface crops"):
+    with pytest.raises(DataError, match="holds dlib crops and arcface crops are needed"):
         export(work, "--crops", work / "chips")
     export(work)
     with pytest.raises(DataError, match=r"card\.json is the card of tiny\.onnx: write to another folder"):

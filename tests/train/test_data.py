@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
-from fiqa.core.arrays import rank_correlation
 from fiqa.core.errors import DataError
 from fiqa.core.types import EmbeddingSet, QualityScores, SampleSet
 from fiqa.train.data import (
@@ -45,17 +43,6 @@ def test_constant_labels_are_refused(scaling: str) -> None:
     labels = QualityScores(samples.sample_ids, np.full(3, 2.0), "norm")
     with pytest.raises(DataError, match="labels of norm are constant over the 3 crops"):
         targets_of(labels, samples, scaling=scaling)
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=20))
-def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
-    first, second = np.array(pairs, float).T
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        assert rank_correlation(first, second) is None
-    else:
-        assert rank_correlation(first, second) == pytest.approx(
-            stats.spearmanr(first, second).statistic, abs=1e-12
-        )
 
 
 @given(

@@ -146,7 +146,7 @@ class Export(Stage):
                 f"give --crops, real crops to compare on: those that {self.model} was trained on "
                 f"({trained_on or 'not recorded'}) are not there"
             )
-        return _opened(chosen, spec)
+        return CropFolder.open(chosen, crop=spec.crop)
 
     def _draw(self, folder: CropFolder) -> tuple[FaceCrops, FaceCrops]:
         """Crops to calibrate int8 on and others to compare on."""
@@ -163,7 +163,7 @@ class Export(Stage):
         """The scale from the scores of the reference set by the exported file itself."""
         from ..deploy.scale import Scale
 
-        folder = _opened(self.reference, run.spec) if self.reference else folder
+        folder = CropFolder.open(self.reference, crop=run.spec.crop) if self.reference else folder
         rows = np.random.default_rng(self.seed).permutation(len(folder))[: self.n_reference]
         scores = []
         for start in range(0, len(rows), CHUNK):
@@ -236,14 +236,6 @@ def metric_rows(results: Mapping[str, Any], name: str, *, source: Path) -> tuple
             f"evaluate with --replicates and name the scores {name}"
         )
     return rows
-
-
-def _opened(path: Path, spec: InputSpec) -> CropFolder:
-    """A crop folder that fits."""
-    folder = CropFolder.open(path)
-    if folder.crop != spec.crop:
-        raise DataError(f"{path} holds {folder.crop} crops and the model takes {spec.crop} crops")
-    return folder
 
 
 def _same_model(path: Path, method: str, name: str) -> None:
