@@ -65,6 +65,17 @@ def test_by_hand() -> None:
     assert "4 errors among 8 comparisons" in known.warnings[0]
 
 
+def test_a_few_pairs_at_the_bottom_do_not_hide_the_errors_above() -> None:
+    # with half an error more the first rate, 1.5 of 2, is lower than the second, 190.5 of 201
+    pairs, errors = [1, 200, 500, 500], [1, 190, 20, 1]
+    scores = np.repeat([0.0, 0.1, 0.5, 0.9], pairs)
+    wrong = np.concatenate([np.arange(n) < k for n, k in zip(pairs, errors, strict=True)])
+    data = made_pairs(scores, np.where(wrong, 0.1, 0.9))
+    given = run(*data, settings=CalibrationSettings(threshold=0.5, replicates=40)).fnmr_given_score
+    pooled = (1.5 + 190.5) / (2 + 201)
+    np.testing.assert_allclose(given.fnmr, [pooled, pooled, 20.5 / 501, 1.5 / 501])
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_against_plain_loops(seed) -> None:
     comparisons, quality, subjects = scene(seed)
@@ -100,13 +111,17 @@ def test_against_plain_loops(seed) -> None:
         )
         for row in range(len(rates))
     ]
-    least = 1.0
-    for row in range(len(rates)):
+    steps: list[list[float]] = []  # half an error more and one pair more; what then rises is pooled
+    for level in sorted(set(np.round(fit, 12)), reverse=True):
         step = np.concatenate(
-            [rates[other] for other in range(len(rates)) if np.isclose(fit[other], fit[row])]
+            [rate for rate, value in zip(rates, fit, strict=True) if np.isclose(value, level)]
         )
-        least = min(least, (step.sum() + 0.5) / (len(step) + 1))
-        assert given.fnmr[row] == pytest.approx(least)
+        steps.append([step.sum() + 0.5, len(step) + 1, np.isclose(fit, level).sum()])
+        while len(steps) > 1 and steps[-2][0] / steps[-2][1] < steps[-1][0] / steps[-1][1]:
+            last = steps.pop()
+            steps[-1] = [one + other for one, other in zip(steps[-1], last, strict=True)]
+    expected = np.repeat([e / n for e, n, _ in steps], [int(count) for *_, count in steps])
+    np.testing.assert_allclose(given.fnmr, expected)
     for at, percent in zip(known.percentiles.scores, known.percentiles.percent, strict=True):
         values = np.array(list(score.values()))
         assert percent == pytest.approx(100 * (np.mean(values < at) + np.mean(values == at) / 2))

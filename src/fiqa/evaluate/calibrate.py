@@ -182,16 +182,18 @@ def _bands(
     n, e = counts.times(np.ones(counts.pairs.shape[0], dtype=np.int64))
     met = n > 0
     given, kept = _draws(scores, counts, met, settings)
-    _, (block_errors, block_pairs) = _falling(e[met], n[met])
+    _, block = _falling(e[met], n[met])
+    errors, pairs = (np.bincount(block, column[met]) for column in (e, n))
+    fnmr = isotonic_regression((errors + 0.5) / (pairs + 1), weights=pairs + 1, increasing=False).x[block]
     level = settings.confidence
-    band = _wider(given, binomial_interval(block_errors, block_pairs, confidence=level), level)
+    low, high = binomial_interval(errors, pairs, confidence=level)
+    band = _wider(given, (np.minimum(low[block], fnmr), np.maximum(high[block], fnmr)), level)
     usable = 2 * np.isfinite(kept).sum(axis=0) >= settings.replicates
     kept, n, e = kept[:, usable], _from_top(n)[usable], _from_top(e)[usable]
     share = n / n[0]
     low, high = _wider(kept, binomial_interval(e, n, confidence=level), level)
     among = binomial_interval(e, np.full(len(e), e[0]), confidence=level)
     relative = _wider(kept / kept[:, :1], (among[0] / share, among[1] / share), level)
-    fnmr = np.minimum.accumulate((block_errors + 0.5) / (block_pairs + 1))
     return FnmrGivenScore(scores[met], fnmr, *band), {
         "scores": scores[usable],
         "pairs_kept": share,
@@ -220,7 +222,8 @@ def _draws(
         n, e = counts.times(np.bincount(drawn, minlength=n_subjects))
         if e.any():
             there, left = n > 0, _from_top(n)
-            given.append(np.interp(scores[met], scores[there], _falling(e[there], n[there])[0]))
+            falling, _ = _falling(e[there], n[there])
+            given.append(np.interp(scores[met], scores[there], falling))
             kept.append(np.divide(_from_top(e), left, out=np.full(len(e), np.nan), where=left > 0))
     if 2 * len(kept) < settings.replicates:
         raise DataError(
@@ -232,12 +235,10 @@ def _draws(
 
 def _falling(
     errors: NDArray[np.float64], pairs: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """The falling rates nearest to errors / pairs, and (errors, pairs) of the block that each belongs to."""
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """The falling rates nearest to errors / pairs, and the number of the block that each belongs to."""
     fit = isotonic_regression(errors / pairs, weights=pairs, increasing=False)
-    starts, lengths = fit.blocks[:-1], np.diff(fit.blocks)
-    sums = [np.repeat(np.add.reduceat(column, starts), lengths) for column in (errors, pairs)]
-    return fit.x, (sums[0], sums[1])
+    return fit.x, np.repeat(np.arange(len(fit.blocks) - 1), np.diff(fit.blocks))
 
 
 def _wider(
