@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -149,6 +150,7 @@ def test_a_token_is_asked_for(scorer):
             assert problem(answer, 401) == "unauthorised"
             assert answer.headers["www-authenticate"] == "Bearer"
         assert problem(client.get("/metrics"), 401) == "unauthorised"
+        assert client.get("/metrics", headers={"authorization": "Bearer søsam".encode()}).status_code == 200
         schema = client.get("/openapi.json").json()
         assert schema["paths"]["/v1/score"]["post"]["security"] == [{"HTTPBearer": []}]
     with running(scorer, token="sesame") as client:
@@ -193,23 +195,43 @@ def test_a_full_queue_refuses_at_once_and_recovers(scorer):
         assert 'fiqa_requests_total{path="/v1/score",status="429"} 2.0' in client.get("/metrics").text
 
 
+@contextlib.contextmanager
+def unfinished(client, *, declared, sent):
+    """A request that stops after some of the bytes that it declares."""
+    head = f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: {declared}\r\n"
+    begin = b'--x\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as line:
+        line.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
+        line.sendall((begin + bytes(sent))[:sent])
+        yield
+
+
+def until(client, status, image):
+    """Post the image until it is answered so, 2 s at most."""
+    for _ in range(100):
+        if (answer := post(client, image)).status_code == status:
+            return answer
+        threading.Event().wait(0.02)
+    return answer
+
+
 def test_requests_on_their_way_hold_a_bounded_number_of_bytes(scorer):
+    image = encoded(np.random.default_rng(0).integers(0, 200, (130, 130, 3), dtype=np.uint8))
+    assert 50_000 < len(image) < 60_000
     with running(scorer, request_bytes=60_000, bytes_in_flight=100_000) as client:
-        head = "POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n"
-        with socket.create_connection((client.base_url.host, client.base_url.port)) as line:
-            line.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
-            held = encoded(np.random.default_rng(0).integers(0, 200, (130, 130, 3), dtype=np.uint8))
-            assert 50_000 < len(held) < 60_000
-            for _ in range(100):
-                if (answer := post(client, held)).status_code == 429:
-                    break
-                threading.Event().wait(0.02)
-            assert problem(answer, 429) == "busy"
-        for _ in range(100):
-            if (answer := post(client, held)).status_code == 200:
-                break
-            threading.Event().wait(0.02)
-        assert answer.status_code == 200
+        with unfinished(client, declared=59_000, sent=50_000):
+            assert problem(until(client, 429, image), 429) == "busy"
+            assert post(client, DARK).status_code == 200
+        assert until(client, 200, image).status_code == 200
+
+
+def test_senders_that_idle_keep_nobody_out(scorer):
+    small = {"images": 2, "queue": 3, "request_bytes": 60_000, "bytes_in_flight": 100_000}
+    with running(scorer, **small) as client, contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(unfinished(client, declared=60_000, sent=100))
+        threading.Event().wait(0.2)
+        assert post(client, DARK, GREY).status_code == 200
 
 
 def test_an_unexpected_error_is_typed_and_the_service_goes_on(scorer, monkeypatch, caplog):

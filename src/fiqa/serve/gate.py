@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .limits import Limits
 from .pages import FILES
 from .schema import Problem, Reason
 
@@ -48,8 +47,9 @@ class Refused(HTTPException):
 class Gate:
     """Middleware that refuses early and cheaply, and counts.
 
-    Under overload most requests end here, without a body read, parsed or copied. Requests that are let in are
-    as many as the queue has room for, hold a bounded number of bytes in all, and have to arrive in time.
+    Under overload most requests end here, without a body read, parsed or copied. Requests that are let in
+    hold a bounded number of bytes in all, counted as they come, and have to arrive in time; until then they
+    take no place in the queue, so that slow or idle senders keep nobody out.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -92,7 +92,8 @@ class Gate:
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, self._admitted_bytes(headers), self._service.limits)
+        self._admit(headers)
+        body = _Body(receive, self._over, self._service.limits.seconds)
         self._bodies.add(body)
         try:
             await self._app(scope, body, send)
@@ -103,59 +104,67 @@ class Gate:
         token = self._service.limits.token
         scheme, _, value = given.partition(" ")
         if token is None or (
-            scheme.lower() == "bearer" and hmac.compare_digest(value.encode(), token.encode())
+            scheme.lower() == "bearer" and hmac.compare_digest(value.encode("latin-1"), token.encode())
         ):
             return
         message = "this service wants the header Authorization: Bearer TOKEN"
         raise Refused(401, "unauthorised", message, {"www-authenticate": "Bearer"})
 
-    def _admitted_bytes(self, headers: Headers) -> int:
-        """Bytes that the request may bring, where it may come in."""
+    def _admit(self, headers: Headers) -> None:
+        """Refuse what need not be read."""
         limits, batcher = self._service.limits, self._service.batcher
         if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise Refused(415, "not_multipart", "send images as multipart/form-data, field `images`")
-        size = int(headers.get("content-length", limits.request_bytes))
-        if size > limits.request_bytes:
+        if int(headers.get("content-length", 0)) > limits.request_bytes:
             raise too_many_bytes(limits.request_bytes)
-        arriving = sum(not body.arrived for body in self._bodies)
-        held = sum(body.size for body in self._bodies)
-        if batcher.load + arriving >= batcher.capacity or held + size > limits.bytes_in_flight:
+        if batcher.load >= batcher.capacity:
             raise busy(batcher.wait())
-        return size
+
+    def _over(self, received: int) -> Refused | None:
+        """Why a request that has brought so many bytes may not go on, if it may not."""
+        limits = self._service.limits
+        if received > limits.request_bytes:
+            return too_many_bytes(limits.request_bytes)
+        if sum(body.received for body in self._bodies) > limits.bytes_in_flight:
+            return busy(self._service.batcher.wait())
+        return None
 
 
 class _Body:
     """The body of a request as the application receives it, bounded in bytes and in time.
 
     Attributes:
-        size: Bytes that it may have.
-        arrived: Whether all of it is here.
+        received: Bytes so far that the application has been given.
     """
 
-    def __init__(self, receive: Receive, size: int, limits: Limits) -> None:
-        self.size, self.arrived = size, False
-        self._receive, self._limits, self._received = receive, limits, 0
-        self._deadline = asyncio.get_running_loop().time() + limits.seconds
+    def __init__(self, receive: Receive, over: Callable[[int], Refused | None], seconds: float) -> None:
+        self.received = 0
+        self._receive, self._over, self._seconds = receive, over, seconds
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._arrived = False
 
     async def __call__(self) -> Message:
-        """The next part; of a body that is too large all parts are awaited, or the answer would be lost."""
-        if self.arrived:
+        """The next part; of a refused body all parts are awaited, or the answer would be lost."""
+        if self._arrived:
             return await self._receive()
+        refused = None
         while True:
             message = await self._next()
-            self._received += len(message.get("body", b""))
-            self.arrived = not message.get("more_body", False)
-            if self._received <= self._limits.request_bytes:
+            self._arrived = not message.get("more_body", False)
+            if refused is None:
+                self.received += len(message.get("body", b""))
+                refused = self._over(self.received)
+            if refused is None:
                 return message
-            if self.arrived:
-                raise too_many_bytes(self._limits.request_bytes)
+            if self._arrived:
+                raise refused
 
     async def _next(self) -> Message:
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await self._receive()
         except TimeoutError as error:
-            late = f"the request did not arrive within {self._limits.seconds:g} s"
+            late = f"the request did not arrive within {self._seconds:g} s"
             raise Refused(408, "too_slow", late, {"connection": "close"}) from error
 
 

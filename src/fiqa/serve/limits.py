@@ -10,14 +10,14 @@ from ..io.images import MAX_PIXELS
 
 @dataclass(frozen=True)
 class Limits:
-    """What keeps one client from the resources of all others; what is beyond is answered with a reason.
+    """What one request, and all of them together, may take; what is beyond is answered with a reason.
 
     Attributes:
         images: Images a request.
         request_bytes: Bytes a request.
         pixels: Width times height of an image, checked before a pixel is decoded.
         queue: Images waiting and in work at a time; what would be more is refused at once.
-        bytes_in_flight: Bytes of all requests at a time.
+        bytes_in_flight: Bytes of all requests at a time, as far as they have arrived.
         seconds: Time in which a request must have arrived.
         token: Bearer token to ask for; None lets everybody in who can reach the port.
     """
