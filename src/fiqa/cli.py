@@ -279,9 +279,11 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
         with _bars() as bars:
             stage.execute(_bar(bars, stage))
         console.print(f"wrote {stage.output}", highlight=False)
-        listed, failed = stage.failures()
+        files, failed = stage.failures()
         if failed:
-            console.print(f"{failed} without a result, see {listed}", highlight=False, soft_wrap=True)
+            others = f" and {len(files) - 1} more" if files[1:] else ""
+            told = f"{failed} without a result, see {files[0]}{others}"
+            console.print(told, highlight=False, soft_wrap=True, markup=False)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -62,6 +62,9 @@ def test_the_command_tells_of_failures(
     app(command, standalone_mode=False)
     told = capsys.readouterr().err.splitlines()
     assert f"5 without a result, see {tmp_path / 's.failures.csv'}" in told
+    app([*command[:-1], str(tmp_path / "s"), "--shard-size", "300"], standalone_mode=False)
+    told = capsys.readouterr().err.splitlines()
+    assert f"5 without a result, see {tmp_path / 's' / 'part-00000.failures.csv'} and 2 more" in told
 
 
 def test_what_is_no_crop_is_a_line_of_its_own(crops: Path, tmp_path: Path) -> None:
@@ -137,6 +140,8 @@ def test_shards_hold_what_one_table_holds(crops: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(many.column(name), column)
     before = {path: path.stat().st_mtime_ns for path in files}
     files[1].unlink()
+    with pytest.raises(DataError, match="many is not complete: give the command that writes it once more"):
+        read_scores(tmp_path / "many")
     score(crops, output=tmp_path / "many", shard_size=250)
     assert {path: path.stat().st_mtime_ns for path in files if path != files[1]} == {
         path: when for path, when in before.items() if path != files[1]
@@ -148,6 +153,31 @@ def test_shards_hold_what_one_table_holds(crops: Path, tmp_path: Path) -> None:
         "header.json",
         "part-00000.parquet",
     ]
+
+
+def test_no_table_is_read_that_two_runs_wrote(crops: Path, tmp_path: Path) -> None:
+    score(crops / "p0", output=tmp_path / "s", shard_size=40)
+    other = {"photos": str(crops / "p0"), "output": tmp_path / "s", "shard_size": 40, "min_score": 0.1}
+
+    def stop(done: int, total: int) -> None:
+        if done > 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Score.from_mapping({"method": "classical", "aligned": True, **other}).execute(stop)
+    with pytest.raises(DataError, match="s is not complete"):
+        read_scores(tmp_path / "s")
+
+
+def test_changed_photos_of_a_list_are_scored_anew(crops: Path, tmp_path: Path) -> None:
+    photo, listed = tmp_path / "0.png", tmp_path / "list.csv"
+    photo.write_bytes((crops / "p0" / "0.png").read_bytes())
+    listed.write_text(f"sample_id,subject_id,path\na,p,{photo}\n")
+    stage = Score.from_mapping({"photos": str(listed), "output": tmp_path / "s.csv", "method": "classical"})
+    made = stage.made()
+    assert made == stage.made()
+    photo.write_bytes((crops / "p0" / "9.png").read_bytes())
+    assert made != stage.made()
 
 
 def test_changed_photos_are_scored_anew(crops: Path, tmp_path: Path) -> None:

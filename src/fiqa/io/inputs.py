@@ -16,7 +16,10 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.types import SampleSet
 from .images import IMAGE_SUFFIXES
+from .provenance import digest
 from .samples import readable, walk
+from .store import read_samples
+from .tables import is_table
 
 STDIN = "-"
 LIST_SUFFIX = ".txt"
@@ -87,6 +90,21 @@ class Inputs:
                 f"no image in {', '.join(self.words) or 'an empty list'}; in folders names that end in "
                 f"{', '.join(IMAGE_SUFFIXES)} are looked for"
             )
+
+
+def list_digest(path: Path) -> str:
+    """Digest of a file or folder; where it is a table with paths, also over the stamp of what these name.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    whole = digest(path)
+    if not is_table(path):
+        return whole
+    samples = read_samples(path)
+    return (
+        whole if samples.paths is None else hashlib.sha256(f"{whole} {stamp(samples)}".encode()).hexdigest()
+    )
 
 
 def stamp(samples: SampleSet) -> str:

@@ -220,6 +220,14 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     write_table(path, columns)
 
 
+def write_failures_beside(output: Path, failures: Sequence[Failure]) -> None:
+    """Write failures beside an output; without any, those of an earlier run go."""
+    if failures:
+        write_failures(failures_beside(output), failures)
+    else:
+        failures_beside(output).unlink(missing_ok=True)
+
+
 def read_failures(path: Path) -> list[Failure]:
     """Read what `write_failures` wrote."""
     table = read_table(path)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..core.arrays import first_few, same_length
 from ..core.errors import DataError, SettingsError
 from ..core.optional import require
-from .atomic import atomic
+from .atomic import HEADER, atomic
 from .foreign import OFIQ_START, read_list, read_ofiq, record_columns
 from .json_text import json_text, parse_json
 from .provenance import Provenance
@@ -214,6 +214,11 @@ def shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
+def is_table(path: Path) -> bool:
+    """Whether this is a Parquet, CSV or JSON file by its name."""
+    return path.suffix.lower() in _WRITERS and path.is_file()
+
+
 def read_provenance(path: Path) -> Provenance | None:
     """What made a Parquet table, without reading its rows.
 
@@ -231,9 +236,12 @@ def count_rows(path: Path) -> int:
 
 
 def _read_shards(folder: Path) -> Table:
-    tables = [read_table(path) for path in shards(folder)]
-    if not tables:
+    files, header = shards(folder), folder / HEADER
+    if not files:
         raise DataError(f"{folder} is a folder without a part-00000.parquet; name a table")
+    if header.exists() and parse_json(header).get("shards") != len(files):
+        raise DataError(f"{folder} is not complete: give the command that writes it once more")
+    tables = [read_table(path) for path in files]
     columns = {name: np.concatenate([one.column(name) for one in tables]) for name in tables[0].columns}
     return Table(folder, columns, tables[0].attributes, tables[0].provenance)
 

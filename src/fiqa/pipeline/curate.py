@@ -16,7 +16,7 @@ from ..core.types import EmbeddingSet, Failure, QualityScores, SampleSet
 from ..deploy.curation import DROP, FLAG, KEEP, Curation, curate
 from ..io.atomic import atomic
 from ..io.parts import Parts
-from ..io.store import failures_beside, write_failures, write_json
+from ..io.store import write_failures_beside, write_json
 from ..io.tables import write_table
 from ..models.embed import embed, embedding_set
 from ..models.recognisers import load_recogniser
@@ -47,6 +47,7 @@ class Curate(MethodStage):
 
     name: ClassVar[str] = "curate"
     writes_table: ClassVar[bool] = True
+    photographs: ClassVar[str] = "dataset"
     dataset: Path = setting(
         help="Folder of photos with a folder a subject, list of photos, or crop folder.", argument=True
     )
@@ -86,8 +87,7 @@ class Curate(MethodStage):
             "decision": found.decisions,
             "reason": found.reasons,
         }
-        if failures:
-            write_failures(failures_beside(self.output), failures)
+        write_failures_beside(self.output, failures)
         write_table(self.output, table, provenance=self.provenance("curation"))
         parts.remove()
 

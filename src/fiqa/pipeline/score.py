@@ -25,9 +25,9 @@ from ..io.atomic import HEADER, check_output
 from ..io.crops import CropFolder
 from ..io.inputs import STDIN, Inputs, stamp
 from ..io.parts import Each, Parts
-from ..io.provenance import Provenance, digest
-from ..io.store import failures_beside, write_failures, write_json, write_scores
-from ..io.tables import count_rows, read_provenance, shard, shards
+from ..io.provenance import Provenance
+from ..io.store import failures_beside, write_failures_beside, write_json, write_scores
+from ..io.tables import count_rows, is_table, read_provenance, shard, shards
 from .degradation import degradation_behind
 from .execute import each_by
 from .models import DEPLOYED, REGRESSOR, MethodStage
@@ -159,7 +159,8 @@ class Score(MethodStage):
     def _write_shards(self, inputs: Inputs, scoring: _Scoring, progress: Progress) -> int:
         """Write each shard that is not there yet; how many faces are in all."""
         total, done, faces, files = sum(1 for _ in inputs), 0, 0, []
-        write_json(self.output / HEADER, {"provenance": self.made().to_json()})
+        header = {"provenance": self.made().to_json()}
+        write_json(self.output / HEADER, header)  # without the number of shards: not complete
         for number, samples in enumerate(inputs.batches(self.shard_size)):
             files.append(shard(self.output, number))
             faces += scoring.write(samples, files[-1], partial(_shifted, progress, done, total))
@@ -167,14 +168,22 @@ class Score(MethodStage):
         for path in set(shards(self.output)) - set(files):
             path.unlink()
             failures_beside(path).unlink(missing_ok=True)
+        write_json(self.output / HEADER, {**header, "shards": len(files)})
         return faces
+
+    @property
+    def tables(self) -> list[Path]:
+        """What was written: the output, or its shards."""
+        return shards(self.output) if self.sharded else [self.output]
+
+    def failure_files(self) -> list[Path]:
+        """The files that list images without a result, one a shard."""
+        return [beside for table in self.tables if (beside := failures_beside(table)).exists()]
 
     def _write_report(self, path: Path) -> None:
         from .score_report import write_report
 
-        tables = shards(self.output) if self.sharded else [self.output]
-        failures = [beside for table in tables if (beside := failures_beside(table)).exists()]
-        write_report(path, tables, failures, self._faces)
+        write_report(path, self.tables, self.failure_files(), self._faces)
 
     def _faces(self, sample_ids: Sequence[str], paths: Sequence[str]) -> Batch:
         """Some of the faces, with all that reasons need where they come from photographs."""
@@ -204,7 +213,7 @@ class Score(MethodStage):
     def made(self, samples: SampleSet | None = None) -> Provenance:
         """What made a table: of photographs the stamp stands for what is in them."""
         inputs = {
-            name: digest(path)
+            name: self.digest_of(name, path)
             for name, path in self.inputs().items()
             if self.single is not None or not name.startswith("photos")
         }
@@ -264,9 +273,7 @@ class _Scoring:
                 f"the first one: {failures[0].message}"
             )
         scores = QualityScores(joined.pop("sample_id"), joined.pop("score"), self.method.name)
-        failures_beside(output).unlink(missing_ok=True)
-        if failures:
-            write_failures(failures_beside(output), failures)
+        write_failures_beside(output, failures)
         write_scores(output, scores, columns=joined, provenance=provenance)
         parts.remove()
         return len(scores)
@@ -301,8 +308,7 @@ class _Work:
 
 def _is_single(path: Path) -> bool:
     """Whether this is a crop folder, a table or an archive."""
-    is_table = path.suffix.lower() in (".csv", ".parquet", ".json") and path.is_file()
-    return is_table or is_archive(path) or (path / HEADER).exists()
+    return is_table(path) or is_archive(path) or (path / HEADER).exists()
 
 
 def _shifted(progress: Progress, before: int, total: int, done: int, _: int) -> None:

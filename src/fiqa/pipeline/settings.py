@@ -27,6 +27,7 @@ from typing import (
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic, check_output
+from ..io.inputs import list_digest
 from ..io.provenance import Provenance, digest
 from ..io.store import FAILURES, failures_beside, read_failures, write_json
 from ..io.tables import check_table_output
@@ -69,11 +70,13 @@ class Stage(ABC):
         name: What users type.
         counts: What its progress counts, where a rate is worth showing.
         writes_table: Whether the output is a table, Parquet, CSV or JSON by suffix.
+        photographs: The field, where there is one, that names photographs or a list of them.
         output: File or folder that the stage writes.
     """
 
     name: ClassVar[str]
     writes_table: ClassVar[bool] = False
+    photographs: ClassVar[str] = "photos"
     counts: ClassVar[str] = ""
     output: Path = setting(help="File or folder to write.", written=True, flags=("-o",))
 
@@ -98,10 +101,15 @@ class Stage(ABC):
         """Refuse an output that could not be written."""
         (check_table_output if self.writes_table else check_output)(self.output)
 
-    def failures(self) -> tuple[Path, int]:
-        """Where a finished stage lists the images without a result, and how many they are."""
-        listed = self.output / FAILURES if self.output.is_dir() else failures_beside(self.output)
-        return listed, len(read_failures(listed)) if listed.exists() else 0
+    def failures(self) -> tuple[list[Path], int]:
+        """The files in which a finished stage lists the images without a result, and how many these are."""
+        files = self.failure_files()
+        return files, sum(len(read_failures(file)) for file in files)
+
+    def failure_files(self) -> list[Path]:
+        """These files, where there are some."""
+        beside = self.output / FAILURES if self.output.is_dir() else failures_beside(self.output)
+        return [beside] if beside.exists() else []
 
     def inputs(self) -> dict[str, Path]:
         """Every path that the stage reads, by field name."""
@@ -122,8 +130,12 @@ class Stage(ABC):
 
     def provenance(self, kind: str) -> Provenance:
         """What made the output, to be written into it."""
-        inputs = {name: digest(path) for name, path in self.inputs().items()}
+        inputs = {name: self.digest_of(name, path) for name, path in self.inputs().items()}
         return self.made_from(kind, inputs, self.settings())
+
+    def digest_of(self, name: str, path: Path) -> str:
+        """Digest of an input, by its name in `inputs`; a list of photographs counts with what it names."""
+        return list_digest(path) if name.partition("[")[0] == self.photographs else digest(path)
 
     def made_from(self, kind: str, inputs: Mapping[str, str], settings: dict[str, Any]) -> Provenance:
         """The provenance of an output of this stage, by digests of inputs and settings."""

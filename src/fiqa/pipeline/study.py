@@ -93,7 +93,7 @@ def run_study(stages: Sequence[Stage], records: Path, announce: Announce) -> Non
 
 
 def _key(stage: Stage) -> str:
-    inputs = {name: digest(path) for name, path in stage.inputs().items() if path.exists()}
+    inputs = {name: stage.digest_of(name, path) for name, path in stage.inputs().items() if path.exists()}
     text = json.dumps([stage.name, __version__, stage.settings(), inputs], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
