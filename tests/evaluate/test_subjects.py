@@ -28,6 +28,13 @@ def test_mated_pairs_link_subjects_where_folders_say_otherwise() -> None:
     assert known.source == "samples linked by mated pairs"
 
 
+def test_one_folder_of_all_photos_is_no_subject() -> None:
+    ids = np.array(["photos/1", "photos/2", "photos/3", "photos/4"])
+    known = infer_subjects(pairs(ids, [0, 2], [1, 3], [1, 1]), ids)
+    assert len(np.unique(known.samples.subject_ids)) == 2
+    assert known.source == "samples linked by mated pairs"
+
+
 def test_ids_without_folders() -> None:
     known = infer_subjects(pairs(["a", "b", "c"], [0], [2], [1]), np.array(["c", "b", "a"]))
     assert known.samples.subject_ids[0] == known.samples.subject_ids[2] != known.samples.subject_ids[1]

@@ -15,13 +15,13 @@ import pytest
 
 from commands import fiqa
 from conftest import REPOSITORY
-from fiqa.core.errors import DataError
+from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.types import FaceCrops
 from fiqa.io.crops import CropFolder, write_crops
 from fiqa.io.images import write_image
 from fiqa.io.provenance import Provenance
 from fiqa.io.store import read_json
-from fiqa.io.tables import read_table
+from fiqa.io.tables import Table, read_table
 from fiqa.pipeline.degradation import degradation_behind
 from fiqa.pipeline.settings import read_toml
 from fiqa.pipeline.train import Train
@@ -75,6 +75,26 @@ def test_listed_samples_are_validated_on(work: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="subjects in training and in validation: s1; list all samples"):
         train(work, tmp_path / "q", *BRIEF, "--validation", tmp_path / "part.csv")
     assert not (tmp_path / "q").exists()
+
+
+def test_scores_from_cached_features_are_the_same_table(work: Path, tmp_path: Path) -> None:
+    train(work, tmp_path / "r", *BRIEF)
+
+    def scored(*words: object) -> Table:
+        fiqa("score", work / "degraded", "-o", tmp_path / "s.csv", *words)
+        return read_table(tmp_path / "s.csv")
+
+    plain = scored("--model", tmp_path / "r")
+    level = float(np.median(plain.numbers("score")))
+    for more in ((), ("--min-score", level)):
+        plain = scored("--model", tmp_path / "r", *more)
+        cached = scored("--model", tmp_path / "r", "--cache", tmp_path / "cache", *more)
+        assert list(cached.columns) == list(plain.columns)
+        for name in ("sample_id", "path", "face"):
+            np.testing.assert_array_equal(cached.column(name), plain.column(name))
+        np.testing.assert_allclose(cached.numbers("score"), plain.numbers("score"), atol=2e-3)
+    with pytest.raises(SettingsError, match="--cache is for a --model of `fiqa train`"):
+        scored("--method", "classical", "--cache", tmp_path / "cache")
 
 
 def test_what_is_no_folder_of_fitting_crops_is_named(work: Path, tmp_path: Path) -> None:

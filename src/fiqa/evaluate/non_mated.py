@@ -46,7 +46,7 @@ def threshold_among_all(
     """The lowest threshold whose FMR over all pairs of samples of different subjects is at most the target.
 
     Exact, with the inequality and ties of `error_rates.threshold_at_fmr`. Time grows with the square of the
-    number of samples; memory is a few tiles of 64 MB, plus 4 bytes for each comparison the target accepts.
+    number of samples; memory is a few tiles of 64 MB, plus 20 bytes for each comparison accepted.
 
     Args:
         embeddings: Unit vectors, float32 or float16, memory-mapped or not.
@@ -156,10 +156,12 @@ class HighestScores:
 
     def _settle(self) -> None:
         held = np.concatenate([self._held, *self._waiting])
+        self._waiting, self._n_waiting = [], 0
         if held.size >= self._count:
-            held = np.partition(held, held.size - self._count)[held.size - self._count :]
+            held.partition(held.size - self._count)
+            held = held[held.size - self._count :].copy()
             self._bound = held[0]
-        self._held, self._waiting, self._n_waiting = held, [], 0
+        self._held = held
 
 
 def _tiles(

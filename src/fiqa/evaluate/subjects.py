@@ -39,7 +39,8 @@ def infer_subjects(pairs: PairSet, sample_ids: NDArray[np.str_]) -> KnownSubject
     rows[used] = positions(pairs.sample_ids[used], sample_ids, what="scored samples")
     first, second = rows[pairs.first], rows[pairs.second]
     folders, slash, _ = np.strings.partition(sample_ids, "/")
-    if np.all(slash == "/") and np.array_equal(folders[first] == folders[second], pairs.mated):
+    agree = np.array_equal(folders[first] == folders[second], pairs.mated)
+    if np.all(slash == "/") and agree and len(np.unique(folders)) > 1:
         return KnownSubjects(SampleSet(sample_ids, folders), "first folder of the sample ids")
     first, second = first[pairs.mated], second[pairs.mated]
     links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(sample_ids),) * 2)

@@ -172,9 +172,9 @@ def _to_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_grey_from_deep(np.asarray(image), name)[..., None], 3, axis=2)
     if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, layered)
+        layered = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.new("RGB", layered.size, "white")
+        image.paste(layered, mask=layered.getchannel("A"))
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 

@@ -6,7 +6,7 @@ import glob
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -30,7 +30,7 @@ from ..io.store import failures_beside, write_failures_beside, write_json, write
 from ..io.tables import count_rows, is_table, read_provenance, shard, shards
 from .degradation import degradation_behind
 from .execute import each_by
-from .models import DEPLOYED, REGRESSOR, MethodStage
+from .models import DEPLOYED, LEARNED, REGRESSOR, MethodStage
 from .settings import setting
 from .source import Batch, Source, chunks, failure_columns, failures_from, is_archive, open_source
 
@@ -104,7 +104,9 @@ class Score(MethodStage):
         return not self.output.suffix
 
     def check_output(self) -> None:
-        """Refuse an output that could not be written."""
+        """Refuse an output that could not be written, and a cache that would not be used."""
+        if self.cache is not None and self.method_name(default=DEPLOYED) != LEARNED:
+            raise SettingsError("--cache is for a --model of `fiqa train`, whose features it keeps")
         if not self.sharded:
             super().check_output()
             return
@@ -133,7 +135,8 @@ class Score(MethodStage):
 
     def run(self, progress: Progress) -> None:
         """Write the scores; a killed run goes on where it ended."""
-        if self.model is not None and self.cache is not None:
+        if self.cache is not None:
+            assert self.model is not None  # by check_output
             self._score_cached(Path(self.model), self.cache, progress)
         else:
             self._score(progress)
@@ -230,8 +233,12 @@ class Score(MethodStage):
         folder = CropFolder.open(self.photos[0])
         regressor, record = load_regressor(model / REGRESSOR)
         scores = score_crops(folder, regressor, record=record, cache=cache, progress=progress)
-        columns = {"path": folder.table.texts("photo"), "face": folder.table.column("face")}
-        write_scores(self.output, scores, columns=columns, provenance=self.made())
+        least = -np.inf if self.min_score is None else self.min_score
+        samples = folder.samples.at(scores.sample_ids[scores.values >= least])
+        assert samples.paths is not None  # of the crops
+        good = replace(scores, sample_ids=samples.sample_ids, values=scores.at(samples.sample_ids))
+        columns = {"path": samples.paths, "face": np.zeros(len(good), np.int64)}
+        write_scores(self.output, good, columns=columns, provenance=self.made())
 
 
 @dataclass(frozen=True, eq=False)
