@@ -31,6 +31,16 @@ def test_by_hand():
     assert near_duplicates(*data([0, 0], ["a", "a"], [5, 5]), threshold=2).tolist() == [-1, -1]
 
 
+def test_exact_copies_have_a_cosine_of_1(rng):
+    vectors = rng.normal(size=(200, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = np.array([f"i{n}" for n in range(400)])
+    embeddings = EmbeddingSet(ids, np.repeat(vectors, 2, axis=0), np.ones(400, np.float32), "random")
+    samples, scores = SampleSet(ids, np.repeat(ids[:200], 2)), QualityScores(ids, np.zeros(400), "m")
+    found = near_duplicates(embeddings, samples, scores, threshold=1)
+    assert found.tolist() == [row - 1 if row % 2 else -1 for row in range(400)]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 71), st.sampled_from("abc"), st.integers(0, 5)), min_size=1, max_size=25

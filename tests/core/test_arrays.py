@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fiqa.core.arrays import linked, mean_ranks, places_within, rank_correlation
+from fiqa.core.arrays import from_top, linked, mean_ranks, places_within, rank_correlation, whole
 
 
 def test_linked_by_hand() -> None:
@@ -53,3 +53,14 @@ def test_spearman_agrees_with_scipy(pairs: list[tuple[int, int]]) -> None:
         assert rank_correlation(first, second) == pytest.approx(
             stats.spearmanr(first, second).statistic, abs=1e-12
         )
+
+
+def test_a_rate_is_not_lost_to_binary_fractions() -> None:
+    assert whole(0.29 * 100) == 29  # 28.999999999999996
+    assert whole(1 / 49 * 49) == 1  # 0.9999999999999999
+    assert whole(1e-5 * 87_544_528) == 875
+    assert whole(2.999) == 2
+
+
+def test_from_top_by_hand() -> None:
+    assert from_top(np.array([2, 0, 3, 1])).tolist() == [6, 4, 4, 1]

@@ -48,6 +48,8 @@ def test_columns_are_what_scale_and_calibration_say(card):
         ({"input": {"size": 16, "crop": "odd"}}, "malformed: SettingsError"),
         ({"template": [1]}, "malformed: TypeError"),
         ({"calibration": {"table": {}}}, "malformed: TypeError"),
+        ({"calibration": {"table": []}}, "malformed: AttributeError"),
+        ({"limits": None}, "malformed: TypeError"),
         ({"precision": "int4"}, "precision float32 or int8, got 'int4'"),
         ({"name": ""}, "a card needs a name"),
         ({"scale": {}}, "the scale is malformed"),

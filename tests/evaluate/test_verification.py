@@ -107,6 +107,9 @@ def test_what_cannot_be_verified_is_told() -> None:
     one = compared(spread(1))
     with pytest.raises(DataError, match="the same pairs twice"):
         verify("list", one, compared(spread(1)[:-2]), fmr=0.1)
+    turned = replace(one, pairs=replace(one.pairs, mated=~one.pairs.mated))
+    with pytest.raises(DataError, match="the same pairs twice"):
+        verify("list", one, turned, fmr=0.1)
     with pytest.raises(DataError, match="two folds or more"):
         verify("list", compared(spread(1), folds=False), compared(spread(1), folds=False), fmr=0.1)
     with pytest.raises(DataError, match="all pairs of a kind are equally similar by made-up"):

@@ -47,6 +47,15 @@ def test_uneven_rates_are_met_in_the_mean(frames, tmp_path):
     assert [frame.number for frame in found] == [0, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25, 28]
 
 
+def test_after_a_gap_frames_go_on_as_far_apart(frames, tmp_path, monkeypatch):
+    with open_video(write_video(tmp_path / "v.mkv", frames)) as video:
+        whole = list(video._decoded())
+        for number, frame in enumerate(whole):
+            frame.pts += 10_000 * (number >= 15)  # milliseconds
+        monkeypatch.setattr(video, "_decoded", lambda: iter(whole))
+        assert [frame.number for frame in video.frames(fps=5)] == [0, 5, 10, 15, 20, 25]
+
+
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (-90, -1), (180, 2)])
 def test_frames_stand_upright(frames, tmp_path, degrees, turns):
     path = write_video(tmp_path / "v.mov", frames, codec="png", pixels="rgb24", rotation=degrees)

@@ -70,6 +70,11 @@ def test_bit_for_bit_as_plain_loops(rng: np.random.Generator, epsilon: float, di
     assert found.tolist() == [wanted[str(row)] for row in range(66)]
 
 
+def test_a_pair_that_names_no_value_is_refused() -> None:
+    with pytest.raises(DataError, match="pairs index 0 to 50 of 10 values"):
+        optimize_by_pairs(np.arange(10.0), [drawn((0, 1, 0.5), (3, 50, 0.4))], settings=OptimizeSettings())
+
+
 def test_soft_credit_against_a_loop(rng: np.random.Generator) -> None:
     standing = rng.permutation(12)
     pairs = [

@@ -169,8 +169,10 @@ def test_evidence_goes_into_the_card(work: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_exported(work: Path) -> None:
     with pytest.raises(SettingsError, match=r"model\.bin must end in \.onnx"):
         export(work, name="model.bin")
-    with pytest.raises(SettingsError, match="comparing needs --n-crops of 2 or more"):
+    with pytest.raises(SettingsError, match="an export needs --n-crops and --n-reference of 2 or more"):
         export(work, "--n-crops", 1)
+    with pytest.raises(SettingsError, match="got 512, 0 and"):
+        export(work, "--n-reference", 0)
     with write_crops(work / "chips", crop="dlib", provenance=Provenance("crops")) as writer:
         writer.add(make_samples(1, 4), FaceCrops(np.zeros((4, 16, 16, 3), np.uint8)))
     with pytest.raises(DataError, match="holds dlib crops and arcface crops are needed"):

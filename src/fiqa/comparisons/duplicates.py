@@ -12,6 +12,8 @@ from .vectors import UnitVectors
 
 SIMILAR = 0.9
 """Cosine at which two images of one subject are taken for copies of one; see docs/curate.md."""
+_ROUNDING = 1e-6
+"""By which the cosine of a unit vector of float32 with itself may miss 1."""
 
 
 def near_duplicates(
@@ -38,6 +40,7 @@ def near_duplicates(
     """
     if not threshold > 0:
         raise SettingsError(f"near-duplicates need a cosine above 0, got {threshold}")
+    least = threshold - _ROUNDING if threshold <= 1 else np.inf
     quality = scores.at(samples.sample_ids)
     vectors = UnitVectors(embeddings.at(samples.sample_ids).vectors)
     layout = Partition.of(samples.subject_codes(), np.zeros(len(samples), np.int64))
@@ -49,6 +52,6 @@ def near_duplicates(
         for place, row in enumerate(rows[:-1]):
             if found[row] < 0:
                 later = rows[place + 1 :]
-                close = (block[place + 1 :] @ block[place] >= threshold) & (found[later] < 0)
+                close = (block[place + 1 :] @ block[place] >= least) & (found[later] < 0)
                 found[later[close]] = row
     return found

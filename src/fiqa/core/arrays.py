@@ -168,3 +168,17 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
     ranks = [mean_ranks(side) - (len(side) - 1) / 2 for side in (first, second)]
     scale = np.sqrt(np.square(ranks[0]).sum() * np.square(ranks[1]).sum())
     return float(ranks[0] @ ranks[1] / scale) if scale else None
+
+
+def whole(amount: ArrayLike) -> NDArray[np.int64]:
+    """The floor of amounts >= 0 such as rate * count; 1e-12 short of a whole number is that number.
+
+    So that 29 of 100 stands for a rate of 0.29, though 0.29 * 100 < 29 in binary.
+    """
+    return np.floor(np.asarray(amount, dtype=np.float64) * (1 + 1e-12)).astype(np.int64)
+
+
+def from_top(counts: NDArray[Any]) -> NDArray[Any]:
+    """How many stand at each place or above it, of how many stand at each."""
+    sums: NDArray[Any] = counts[::-1].cumsum()[::-1]
+    return sums

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.arrays import first_few
 from ..core.calibration import Calibration, FnmrGivenScore
-from ..core.errors import DataError, SettingsError
+from ..core.errors import DataError
 from ..core.protocols import InputSpec
 from .scale import Scale
 
@@ -162,20 +162,21 @@ class Card:
             given = plain.pop("input")
             spec = InputSpec(size=given["size"], crop=given["crop"])
             template = tuple((float(x), float(y)) for x, y in plain["template"])
-            calibration = plain["calibration"] and _expected(plain["calibration"])
-        except (KeyError, TypeError, ValueError, SettingsError) as error:
+            return cls(
+                **{
+                    **plain,
+                    "spec": spec,
+                    "template": template,
+                    "scale": Scale.from_dict(plain["scale"]),
+                    "calibration": plain["calibration"] and _expected(plain["calibration"]),
+                    "metrics": tuple(plain["metrics"]),
+                    "limits": tuple(plain["limits"]),
+                }
+            )
+        except DataError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"the card is malformed: {error!r}; run `fiqa export` again") from error
-        return cls(
-            **{
-                **plain,
-                "spec": spec,
-                "template": template,
-                "scale": Scale.from_dict(plain["scale"]),
-                "calibration": calibration,
-                "metrics": tuple(plain["metrics"]),
-                "limits": tuple(plain["limits"]),
-            }
-        )
 
 
 def _expected(values: Mapping[str, Any]) -> ExpectedFnmr:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arrays import whole
 from ..core.errors import DataError, SettingsError
 from ..core.types import QualityScores, SampleSet
 
@@ -75,7 +76,7 @@ def curate(
         raise DataError("there are no samples to choose from")
     quality, repeats = scores.at(samples.sample_ids), duplicates >= 0
     distinct = np.sort(quality[~repeats])
-    threshold = float(distinct[int((1 - keep) * len(distinct) * (1 + 1e-12))])
+    threshold = float(distinct[whole((1 - keep) * len(distinct))])
     low = quality < threshold
     rank = np.where(repeats, 2, np.where(low, 1, 0))
     order = np.lexsort((-quality, rank))

@@ -20,7 +20,7 @@ from scipy.optimize import isotonic_regression
 from scipy.sparse import csr_array
 from scipy.stats import beta
 
-from ..core.arrays import positions
+from ..core.arrays import from_top, positions
 from ..core.calibration import Calibration, FnmrGivenScore, FnmrOfKept, GroupKept, Percentiles
 from ..core.errors import DataError, SettingsError
 from ..core.types import ComparisonScores, QualityScores, SampleSet
@@ -189,7 +189,7 @@ def _bands(
     low, high = binomial_interval(errors, pairs, confidence=level)
     band = _wider(given, (np.minimum(low[block], fnmr), np.maximum(high[block], fnmr)), level)
     usable = 2 * np.isfinite(kept).sum(axis=0) >= settings.replicates
-    kept, n, e = kept[:, usable], _from_top(n)[usable], _from_top(e)[usable]
+    kept, n, e = kept[:, usable], from_top(n)[usable], from_top(e)[usable]
     share = n / n[0]
     low, high = _wider(kept, binomial_interval(e, n, confidence=level), level)
     among = binomial_interval(e, np.full(len(e), e[0]), confidence=level)
@@ -221,10 +221,10 @@ def _draws(
         drawn = rng.integers(0, n_subjects, n_subjects)
         n, e = counts.times(np.bincount(drawn, minlength=n_subjects))
         if e.any():
-            there, left = n > 0, _from_top(n)
+            there, left = n > 0, from_top(n)
             falling, _ = _falling(e[there], n[there])
             given.append(np.interp(scores[met], scores[there], falling))
-            kept.append(np.divide(_from_top(e), left, out=np.full(len(e), np.nan), where=left > 0))
+            kept.append(np.divide(from_top(e), left, out=np.full(len(e), np.nan), where=left > 0))
     if 2 * len(kept) < settings.replicates:
         raise DataError(
             f"{settings.replicates - len(kept)} of {settings.replicates} draws of {n_subjects} subjects hold "
@@ -250,11 +250,6 @@ def _wider(
     tail = (1.0 - confidence) / 2
     low, high = np.nanquantile(drawn, [tail, 1.0 - tail], axis=0)
     return np.minimum(low, exact[0]), np.maximum(high, exact[1])
-
-
-def _from_top(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many stand at each score or above it."""
-    return counts[::-1].cumsum()[::-1]
 
 
 def _tabulated(values: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..core.arrays import first_few
+from ..core.arrays import first_few, whole
 from ..core.types import ComparisonScores, PairSet, SampleSet
 from .edc import EdcCurve
 
@@ -93,8 +93,8 @@ def about_target(fmr: float, n_non_mated: int) -> list[Caveat]:
         return [
             Caveat(
                 "fmr_coarse",
-                f"at FMR {fmr:g} the threshold rests on {int(fmr * n_non_mated)} of {n_non_mated} non-mated "
-                "comparisons; all-against-all comparisons would fix it better",
+                f"at FMR {fmr:g} the threshold rests on {whole(fmr * n_non_mated)} of {n_non_mated} "
+                "non-mated comparisons; all-against-all comparisons would fix it better",
             )
         ]
     return []

@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import finite, first_few, frozen, same_length
+from ..core.arrays import finite, first_few, from_top, frozen, same_length, whole
 from ..core.errors import DataError, SettingsError
 from ..core.types import ComparisonScores, QualityScores
 from .conventions import ISO, Convention
-from .error_rates import threshold_at_fmr, whole
+from .error_rates import threshold_at_fmr
 
 ErrorKind = Literal["fnmr", "fmr"]
 Rows = slice | NDArray[np.integer]
@@ -368,5 +368,4 @@ def _cuts(
 
 def _remaining(group: NDArray[np.integer], n_groups: int) -> NDArray[np.int64]:
     """How many belong to each group or a higher one; the last entry, beyond all groups, is 0."""
-    counts = np.bincount(group, minlength=n_groups + 1)
-    return counts[::-1].cumsum()[::-1]
+    return from_top(np.bincount(group, minlength=n_groups + 1))

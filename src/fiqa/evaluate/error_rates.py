@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.arrays import finite
+from ..core.arrays import finite, whole
 from ..core.errors import DataError, SettingsError
 from ..core.types import ComparisonScores
 
@@ -191,14 +191,6 @@ def verification_accuracy(comparisons: ComparisonScores) -> VerificationAccuracy
         thresholds.append(threshold)
         accuracies.append(np.mean((similarity[test] >= threshold) == mated[test]))
     return VerificationAccuracy(np.array(accuracies), np.array(thresholds))
-
-
-def whole(amount: ArrayLike) -> NDArray[np.int64]:
-    """The floor of amounts >= 0 such as rate * count; 1e-12 short of a whole number is that number.
-
-    So that 29 of 100 stands for a rate of 0.29, though 0.29 * 100 < 29 in binary.
-    """
-    return np.floor(np.asarray(amount, dtype=np.float64) * (1 + 1e-12)).astype(np.int64)
 
 
 def above(value: np.floating) -> float:

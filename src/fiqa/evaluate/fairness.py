@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import positions, same_length
+from ..core.arrays import positions, same_length, whole
 from ..core.errors import DataError, SettingsError
 from ..core.types import QualityScores
 from .edc import DiscardOrder, EdcCurve
@@ -125,7 +125,7 @@ def by_group(
     if not np.any((within != "") & pairs.mated):
         raise DataError("no mated pair has both samples in one group")
     values = np.sort(quality.values[compared])
-    scores = [float(values[int(share * len(values))]) for share in shares]
+    scores = [float(values[whole(share * len(values))]) for share in shares]
     worse = np.minimum(quality.values[first], quality.values[second])
     return tuple(
         _group(name, order, within == name, worse, groups[compared] == name, quality.values[compared], scores)
@@ -143,8 +143,9 @@ def _group(
     values: NDArray[np.floating],
     scores: Sequence[float],
 ) -> GroupResult:
+    assert order.given_threshold is not None  # by `by_group`
     mated = order.comparisons.pairs.mated
-    accepted = order.comparisons.similarity >= order.curve().threshold
+    accepted = order.comparisons.similarity >= order.given_threshold
     non_mated, own = within & ~mated, within & mated
     return GroupResult(
         name,

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.arrays import finite
+from ..core.arrays import finite, whole
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress, silent
 from ..core.types import EmbeddingSet, SampleSet
-from .error_rates import above, whole
+from .error_rates import above
 
 TILE = 4096
 _SLACK = 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.arrays import finite
+from ..core.arrays import finite, from_top
 from ..core.errors import DataError
 from ..core.types import QualityScores
 from .conventions import ISO
@@ -54,7 +54,7 @@ class StreamedEdc:
         met = self._pairs > 0
         if not met.any():
             raise DataError("no mated comparison: the FNMR is undefined")
-        kept, errors = (counts[met][::-1].cumsum()[::-1] for counts in (self._pairs, self._errors))
+        kept, errors = (from_top(counts[met]) for counts in (self._pairs, self._errors))
         return EdcCurve(
             discard_fraction=(kept[0] - kept) / kept[0],
             error_rate=errors / kept,

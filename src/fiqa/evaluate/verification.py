@@ -131,7 +131,8 @@ def verify(
             are equally similar.
     """
     pairs = comparisons.pairs
-    if not (np.array_equal(pairs.first, swapped.pairs.first) and len(pairs) == len(swapped)):
+    facts = ("sample_ids", "first", "second", "mated", "folds")
+    if not all(np.array_equal(getattr(pairs, name), getattr(swapped.pairs, name)) for name in facts):
         raise DataError("a verification compares the same pairs twice, got different ones")
     as_given, right, margins = _rates(comparisons, fmr)
     exchanged, right_swapped, margins_swapped = _rates(swapped, fmr)

@@ -70,7 +70,9 @@ class Video:
             if fps is not None:
                 if seconds < due - 0.25 / self._rate:
                     continue
-                due = max(due + 1 / fps, seconds)
+                due += 1 / fps
+                if due <= seconds:  # after a gap
+                    due = seconds + 1 / fps
             yield Frame(number, seconds, self._upright(frame))
 
     def _decoded(self) -> Iterator[Any]:

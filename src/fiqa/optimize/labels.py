@@ -159,10 +159,13 @@ def optimize_by_pairs(
         (n,) optimised values.
 
     Raises:
-        DataError: If a value or similarity is not finite, or all values are equal.
+        DataError: If a value or similarity is not finite, all values are equal, or a pair names no value.
     """
     for draw in draws:
         finite("similarities", draw.similarity.ravel())
+        ends = np.concatenate([draw.first, draw.second])
+        if ends.size and not 0 <= ends.min() <= ends.max() < len(values):
+            raise DataError(f"pairs index {ends.min()} to {ends.max()} of {len(values)} values")
     distinct = [draw.without_repeats() for draw in draws]
     soft = settings.credit_width > 0
 

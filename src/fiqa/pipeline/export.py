@@ -150,10 +150,10 @@ class Export(Stage):
 
     def _draw(self, folder: CropFolder) -> tuple[FaceCrops, FaceCrops]:
         """Crops to calibrate int8 on and others to compare on."""
-        if self.n_crops < 2 or len(folder) < 4:
+        if self.n_crops < 2 or self.n_reference < 2 or len(folder) < 4:
             raise SettingsError(
-                f"comparing needs --n-crops of 2 or more and 4 crops, got {self.n_crops} and {len(folder)} "
-                f"in {folder.folder}"
+                f"an export needs --n-crops and --n-reference of 2 or more and 4 crops, got {self.n_crops}, "
+                f"{self.n_reference} and {len(folder)} in {folder.folder}"
             )
         order = np.random.default_rng(self.seed).permutation(len(folder))[: 2 * self.n_crops]
         half = len(order) // 2
