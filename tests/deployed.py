@@ -53,7 +53,7 @@ class Bright:
 
     min_confidence = 0.6
 
-    def __init__(self, *, quick_side: int | None = None, threads: int | None = None) -> None:
+    def __init__(self, *, threads: int | None = None) -> None:
         pass
 
     def detect(self, image: np.ndarray) -> list[Face]:

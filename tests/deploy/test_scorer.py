@@ -11,7 +11,7 @@ import fiqa
 from deployed import Bright, write_model
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.deploy import scorer as module
-from fiqa.deploy.scorer import Scorer, quick_side
+from fiqa.deploy.scorer import Scorer
 from fiqa.faces.align import align
 
 
@@ -111,13 +111,6 @@ def test_what_is_refused(make, pictures):
         make().faces(pictures[1] / 255)
     with pytest.raises(DataError, match=r"uint8 RGB image \(h, w, 3\), got uint8 of shape \(90,\)"):
         make().faces(pictures[1][:, 0, 0])
-
-
-def test_size_of_the_first_look():
-    assert quick_side(None, "largest") == 160
-    assert quick_side(None, "all") is None
-    assert quick_side(0, "largest") is None
-    assert quick_side(320, "all") == 320
 
 
 def test_it_is_found_in_the_package_and_only_then_imported():

@@ -8,10 +8,7 @@ import pytest
 from PIL import Image
 
 from fiqa.core.errors import DataError, SettingsError
-from fiqa.faces.align import landmark_template, similarity, transform
-from fiqa.faces.choose import choose
-from fiqa.faces.detect import Detector, Face
-from fiqa.io.images import read_image
+from fiqa.faces.detect import Detector
 from fiqa.models.weights import find_weights
 
 
@@ -44,57 +41,10 @@ def test_what_is_no_rgb_image_is_refused(detector, image, message):
         detector.detect(image)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"max_side": 31}, {"quick_side": 31}, {"min_confidence": 0.0}, {"min_confidence": 1.5}]
-)
+@pytest.mark.parametrize("settings", [{"max_side": 31}, {"min_confidence": 0.0}, {"min_confidence": 1.5}])
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(
-        SettingsError, match=r"needs max_side and quick_side >= 32 and min_confidence in \(0, 1\]"
-    ):
+    with pytest.raises(SettingsError, match=r"needs max_side >= 32 and min_confidence in \(0, 1\]"):
         Detector(**settings)
-
-
-@pytest.mark.parametrize(
-    ("sides", "looks"),
-    [((48, 60), [0.5]), ((47, 60), [0.5, 1.0]), ((), [0.5, 1.0])],
-    ids=["large enough", "too small", "nothing found"],
-)
-def test_a_quick_look_is_trusted_with_large_faces_alone(monkeypatch, sides, looks):
-    detector, taken = Detector(quick_side=100), []
-
-    def look(image, *, scale, border):
-        taken.append(scale)
-        box = np.array([10, 10, *sides], np.float32) / 0.5 if sides else None
-        face = Face(box if scale < 1 else np.ones(4, np.float32), np.zeros((5, 2), np.float32), 0.9)
-        return [face] if sides or scale == 1 else []
-
-    monkeypatch.setattr(detector, "_look", look)
-    found = detector.detect(np.zeros((150, 200, 3), np.uint8))
-    assert taken == looks
-    assert (found[0].box[0] == 1) == (looks[-1] == 1)
-
-
-def test_a_small_photograph_has_no_quick_look(monkeypatch):
-    detector, taken = Detector(quick_side=100), []
-    monkeypatch.setattr(detector, "_look", lambda image, *, scale, border: taken.append(scale) or ["a face"])
-    assert detector.detect(np.zeros((90, 100, 3), np.uint8)) == ["a face"]
-    assert taken == [1.0]
-
-
-@pytest.mark.data
-def test_a_quick_look_finds_the_same_faces(data_root):
-    """Landmarks of looks at 160 and at 250 pixels differ as those of two looks at 250 do: 3 pixels a mean."""
-    files = sorted((data_root / "data" / "lfw" / "images").glob("*/*_0001.jpg"))[::300]
-    full, quick = Detector(), Detector(quick_side=160)
-    errors = []
-    for file in files:
-        image = read_image(file)
-        one, other = (choose(detector.detect(image), image.shape)[0] for detector in (full, quick))
-        matrix = similarity(one.landmarks, landmark_template("arcface"))
-        moved = transform(matrix, other.landmarks) - transform(matrix, one.landmarks)
-        errors.append(np.hypot(*moved.T).mean())
-    assert len(errors) > 15
-    assert 0 < np.median(errors) < 4
 
 
 def test_decoding_against_loops(detector, rng):

@@ -11,6 +11,8 @@ from PIL import Image, ImageFilter
 
 from commands import fiqa, table
 from fiqa.core.errors import DataError, SettingsError
+from fiqa.deploy.scorer import Scorer
+from fiqa.io.images import read_image
 
 pytestmark = pytest.mark.faces
 SUBJECTS = ("s1", "s2", "s4", "s5")
@@ -60,6 +62,20 @@ def test_blurred_images_and_copies_go(curated):
         assert f"near-duplicate of {subject}/" in reasons[one] + reasons[other]
         assert sum(row["decision"] != "drop" for row in rows if row["subject_id"] == subject) >= 3
     assert "s1/black.png" in (curated / "kept.failures.csv").read_text()
+
+
+def test_a_photo_has_the_same_score_by_every_command(dataset, tmp_path):
+    fiqa("score", dataset, "-o", tmp_path / "one.csv")
+    fiqa("score", dataset, "--face", "all", "-o", tmp_path / "all.csv")
+    fiqa("curate", dataset, "-o", tmp_path / "kept.csv", "--draws", 1, "--fmr", 0.01)
+    one, every, kept = (
+        {row["sample_id"]: float(row["score"]) for row in table(tmp_path / f"{name}.csv")}
+        for name in ("one", "all", "kept")
+    )
+    assert one == kept
+    assert one.items() <= every.items()
+    photo = next(iter(one))
+    assert Scorer().faces(read_image(dataset / photo))[0].score == pytest.approx(one[photo], abs=1e-6)
 
 
 def test_the_proof_beats_chance(curated):

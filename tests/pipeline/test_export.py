@@ -12,7 +12,6 @@ import pytest
 
 from commands import fiqa
 from fiqa.core.errors import DataError, ExportError, SettingsError, WeightsError
-from fiqa.core.protocols import InputSpec
 from fiqa.core.types import FaceCrops
 from fiqa.deploy import model as deployed
 from fiqa.deploy.card import Card
@@ -188,27 +187,6 @@ def test_a_model_without_its_card_is_no_model(work: Path) -> None:
     (path.parent / "card.json").unlink()
     with pytest.raises(WeightsError, match="has no card"):
         fiqa("score", work / "crops", "--model", path, "-o", work / "s.csv")
-
-
-def test_only_deployed_models_look_at_a_smaller_copy(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, asked = export(work), []
-
-    def refuse(photos: Path, spec: InputSpec, **settings: object) -> None:
-        asked.append(settings["quick_side"])
-        raise DataError("seen")
-
-    monkeypatch.setattr("fiqa.pipeline.score.open_source", refuse)
-    for words, quick in (
-        (("--model", model), 160),
-        (("--model", model, "--detect-size", 0), None),
-        (("--model", model, "--detect-size", 96), 96),
-        (("--model", model, "--face", "all"), None),
-        (("--method", "classical"), None),
-        (("--model", work / "reg"), None),
-    ):
-        with pytest.raises(DataError, match="seen"):
-            fiqa("score", work / "crops", "-o", work / "s.csv", *words)
-        assert asked.pop() == quick
 
 
 @pytest.mark.faces

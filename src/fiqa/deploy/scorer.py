@@ -24,25 +24,11 @@ from ..io.samples import readable
 from .card import Card
 from .model import load_deployed
 
-QUICK_SIDE = 160
-"""Pixels; what a photograph of a face fits into with room to spare."""
 _CHUNK = 32
 """Photographs that one thread works through at a time."""
 
 Image = str | Path | NDArray[np.uint8]
 """A file, or uint8 RGB (height, width, 3)."""
-
-
-def quick_side(detect_size: int | None, face: Policy) -> int | None:
-    """Side of the copy that `Detector` searches first: `QUICK_SIDE` for the largest face unless one is given.
-
-    Args:
-        detect_size: The given side in pixels; 0 for no such copy, None to choose.
-        face: Which face is meant.
-    """
-    if detect_size is None:
-        return QUICK_SIDE if face == "largest" else None
-    return detect_size or None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +127,6 @@ class Scorer:
         model: str | Path | None = None,
         *,
         face: Policy = "largest",
-        detect_size: int | None = None,
         threads: int | None = None,
     ) -> None:
         """Load the model and the detector.
@@ -149,7 +134,6 @@ class Scorer:
         Args:
             model: An ONNX file of `fiqa export`, or a name in `fiqa models`; None takes the shipped model.
             face: Which faces of a photograph are meant: ``"largest"``, ``"central"`` or ``"all"``.
-            detect_size: See `quick_side`.
             threads: Cores to use; None takes all of them.
 
         Raises:
@@ -160,7 +144,7 @@ class Scorer:
         self.name: str = self.method.name
         self.card: Card = self.method.card
         self.face: Policy = check_policy(face)
-        self._detector = Detector(quick_side=quick_side(detect_size, face), threads=1)
+        self._detector = Detector(threads=1)
         self._threads = threads or available_processors()
 
     def extract(self, image: NDArray[np.uint8], *, sample_id: str = "image") -> Extraction:

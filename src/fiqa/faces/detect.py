@@ -22,8 +22,6 @@ _STRIDES = (8, 16, 32)
 _OUTPUTS = ("cls", "obj", "bbox", "kps")
 _MAX_OVERLAP = 0.3
 _RETRY_SIDE, _RETRY_BORDER = 320, 80
-_QUICK_FACE = 48
-"""Least shorter side in pixels of a face that a quick look is trusted with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +48,6 @@ class Detector:
         weights: Path | None = None,
         *,
         max_side: int = 640,
-        quick_side: int | None = None,
         min_confidence: float = 0.6,
         threads: int | None = None,
     ) -> None:
@@ -60,11 +57,6 @@ class Detector:
             weights: The YuNet file, if not in the usual places (see `find_weights`).
             max_side: Photographs with a longer side are searched at this size, in pixels. Faces of about
                 10 to 300 pixels are found in what is searched.
-            quick_side: Photographs with a longer side are searched at this size first; where it shows a face
-                whose box is 48 pixels or more wide and high there, that is the answer, good for the largest
-                face alone. Over 300 photographs of LFW its landmarks found at 160 pixels lie as near to the
-                consensus of many looks as those found at the full 250 (mean 2.3 against 2.6 pixels of the
-                112-pixel crop). None leaves it out.
             min_confidence: Least detector score of a face, in (0, 1].
             threads: Cores a run may use; None takes all of them.
 
@@ -72,13 +64,12 @@ class Detector:
             SettingsError: If a setting is out of range.
             WeightsError: If the weights are absent or altered.
         """
-        least = max_side if quick_side is None else min(max_side, quick_side)
-        if least < 32 or not 0 < min_confidence <= 1:
+        if max_side < 32 or not 0 < min_confidence <= 1:
             raise SettingsError(
-                "a detector needs max_side and quick_side >= 32 and min_confidence in (0, 1], "
-                f"got {max_side}, {quick_side} and {min_confidence}"
+                "a detector needs max_side >= 32 and min_confidence in (0, 1], "
+                f"got {max_side} and {min_confidence}"
             )
-        self.max_side, self.quick_side, self.min_confidence = max_side, quick_side, min_confidence
+        self.max_side, self.min_confidence = max_side, min_confidence
         model = without_scalar_blocks(free_image(find_weights("yunet", weights).read_bytes()))
         self._session = Session(model, threads=threads, dequantised=True)
         names = self._session.output_names
@@ -97,11 +88,6 @@ class Detector:
             DataError: If the image has another form.
         """
         longer = max(check_image(image))
-        if self.quick_side and self.quick_side < longer:
-            scale = self.quick_side / longer
-            faces = self._look(image, scale=scale, border=0)
-            if faces and max(face.box[2:].min() for face in faces) * scale >= _QUICK_FACE:
-                return faces
         faces = self._look(image, scale=min(1.0, self.max_side / longer), border=0)
         return faces or self._look(image, scale=_RETRY_SIDE / longer, border=_RETRY_BORDER)
 

@@ -19,7 +19,6 @@ from ..core.arrays import positions
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import InputSpec, Progress, QualityMethod
 from ..core.types import QualityScores, SampleSet
-from ..deploy.scorer import quick_side
 from ..explain.factors import FACTOR_SPEC
 from ..io.atomic import HEADER, check_output
 from ..io.crops import CropFolder
@@ -65,11 +64,6 @@ class Score(MethodStage):
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
     strict: bool = setting(False, help="Refuse photos with several faces.")
     aligned: bool = setting(False, help="The images are aligned crops already.")
-    detect_size: int | None = setting(
-        None,
-        help="Longer side of the copy of a photo that is searched first, 0 for none; "
-        "160 for the largest face by exported and shipped models, else none.",
-    )
     min_score: float | None = setting(None, help="Leave out faces with a score (native) below this one.")
     report: Path | None = setting(
         None, help="HTML page to write: contact sheet, histogram, worst photos with reasons.", written=True
@@ -202,14 +196,12 @@ class Score(MethodStage):
 
     def source(self, given: Path | SampleSet, spec: InputSpec, *, threads: int) -> Source:
         """Photographs, or what `open_source` opens, as these settings want them read."""
-        deployed = self.method_name(default=DEPLOYED) == DEPLOYED
         return open_source(
             given,
             spec,
             aligned=self.aligned,
             face=self.face,
             strict=self.strict,
-            quick_side=quick_side(self.detect_size, self.face) if deployed else self.detect_size or None,
             workers=threads,
         )
 

@@ -81,7 +81,6 @@ def open_source(
     aligned: bool = False,
     face: Policy = "largest",
     strict: bool = False,
-    quick_side: int | None = None,
     workers: int = WORKERS,
 ) -> Source:
     """Open photographs, aligned images, or a folder written by `fiqa crop`.
@@ -93,7 +92,6 @@ def open_source(
         aligned: Take the images as crops instead of looking for faces.
         face: Which face of a photograph is meant.
         strict: Whether several faces where one is meant are a failure.
-        quick_side: Size at which photographs are searched first (see `Detector`).
         workers: Threads that find faces; each holds one photograph at a time.
 
     Raises:
@@ -113,7 +111,7 @@ def open_source(
         samples = find_images(path) if path.is_dir() else read_samples(path)
     if aligned:
         return AlignedImages(samples, spec)
-    return Photographs(samples, spec, face=face, strict=strict, quick_side=quick_side, workers=workers)
+    return Photographs(samples, spec, face=face, strict=strict, workers=workers)
 
 
 def is_archive(path: Path) -> bool:
@@ -218,13 +216,12 @@ class Photographs:
         *,
         face: Policy,
         strict: bool,
-        quick_side: int | None = None,
         workers: int = WORKERS,
     ) -> None:
         self.samples, self.spec, self.workers = samples, spec, workers
         self.face: Policy = face
         self.strict = strict
-        self.detector = Detector(quick_side=quick_side, threads=1)
+        self.detector = Detector(threads=1)
 
     def load(self, rows: NDArray[np.int64]) -> Batch:
         """Decode the photographs at these rows and cut out their faces."""
