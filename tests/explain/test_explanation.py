@@ -16,6 +16,7 @@ def explanation(rng, *, size=112, gradient=True, name="ada/1.jpg", photo=(90, 14
         sample_id=name,
         method="brightness",
         score=0.5,
+        meaning={},
         photo=rng.integers(0, 256, (*photo, 3), dtype=np.uint8),
         box=box,
         landmarks=rng.uniform(30, 60, (5, 2)),

@@ -13,6 +13,7 @@ import pytest
 
 from commands import fiqa
 from fiqa.core.errors import DataError, SettingsError
+from fiqa.deploy.scorer import Scorer
 from fiqa.io.images import read_image, write_image
 from fiqa.io.store import read_failures
 from fiqa.methods.classical import Classical
@@ -29,10 +30,21 @@ def test_one_photo_gives_a_picture_and_what_it_says(
     monkeypatch.chdir(tmp_path)
     fiqa("explain", photos / "s1" / "1.png", *COARSE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.explained.json", "1.explained.png"]
-    assert read_image(tmp_path / "1.explained.png").shape == (916, 1640, 3)
+    assert read_image(tmp_path / "1.explained.png").shape == (916, 1244, 3)
     found = json.loads((tmp_path / "1.explained.json").read_text())
-    assert found["sample_id"] == "1.png"
+    assert (found["sample_id"], found["method"], found["gradient"]) == ("1.png", "fiqa-s", None)
+    (face,) = Scorer().faces(read_image(photos / "s1" / "1.png"))
+    assert found["score"] == pytest.approx(face.score, abs=1e-6)
+    assert (found["score100"], found["expected_fnmr"]) == (face.score100, pytest.approx(face.expected_fnmr))
+
+
+def test_a_method_with_gradients_shows_them(photos: Path, tmp_path: Path) -> None:
+    words = ("-o", tmp_path / "e.png", "--method", "embedding_norm", *COARSE)
+    fiqa("explain", photos / "s1" / "1.png", *words)
+    assert read_image(tmp_path / "e.png").shape == (916, 1640, 3)
+    found = json.loads((tmp_path / "e.json").read_text())
     assert found["method"] == "embedding_norm · sface"
+    assert "score100" not in found
     assert np.shape(found["occlusion"]) == np.shape(found["gradient"]) == (14, 14)
     assert (np.array(found["gradient"]) >= 0).all()
     assert set(found["factors"]["size"]) == {"value", "usual", "level"}
@@ -56,7 +68,8 @@ def test_without_torch_the_gradient_is_left_out(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "find_spec", lambda name: None)
-    fiqa("explain", photos / "s1" / "1.png", "-o", tmp_path / "e.png", *COARSE)
+    words = ("-o", tmp_path / "e.png", "--method", "embedding_norm", *COARSE)
+    fiqa("explain", photos / "s1" / "1.png", *words)
     assert json.loads((tmp_path / "e.json").read_text())["gradient"] is None
     assert read_image(tmp_path / "e.png").shape == (916, 1244, 3)
 
@@ -66,16 +79,18 @@ def test_a_folder_and_a_photo_more_and_what_cannot_be_used(photos: Path, tmp_pat
     shutil.copytree(photos / "s2", folder / "s2", ignore=lambda _, names: sorted(names)[2:])
     (folder / "broken.png").write_text("no picture")
     write_image(folder / "wall.png", np.full((80, 80, 3), 90, np.uint8))
-    several = (folder, photos / "s1" / "1.png", "-o", tmp_path / "out", *COARSE)
+    shutil.copy(photos / "s1" / "1.png", tmp_path / "s1.png")
+    several = (folder, tmp_path / "s1.png", tmp_path / "gone.png", "-o", tmp_path / "out", *COARSE)
     fiqa("explain", *several, "--method", "classical")
     written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
-    faces = {"s2/1.png", "s2/10.png", "1.png"}
+    faces = {"in/s2/1.png", "in/s2/10.png", "s1.png"}
     pictures = {f"{face}.{suffix}" for face in faces for suffix in ("png", "json")}
     assert written == {*pictures, "failures.csv", "header.json"}
     failures = read_failures(tmp_path / "out" / "failures.csv")
     assert {item.sample_id: item.reason for item in failures} == {
-        "broken.png": "not_an_image",
-        "wall.png": "no_face",
+        "gone.png": "missing",
+        "in/broken.png": "not_an_image",
+        "in/wall.png": "no_face",
     }
     fiqa("explain", folder / "s2", "-o", tmp_path / "out", "--method", "classical", *COARSE)
     assert not (tmp_path / "out" / "s2").exists()
@@ -98,7 +113,7 @@ def test_all_faces_of_a_photo_get_a_picture_each(photos: Path, tmp_path: Path) -
         (["{broken}", "-o", "{out}.png"], DataError, "nothing to explain in .*is no JPEG"),
         (["{wall}", "-o", "{out}.png"], DataError, "nothing to explain in .*no face"),
         (["{wall}", "{broken}", "-o", "{out}"], DataError, "no usable face in 2 images; wall.png: no face"),
-        (["{photo}", "{photo}", "-o", "{out}"], DataError, "must be unique, repeated: 1.png"),
+        (["{photo}", "-o", "{out}.jpg"], SettingsError, r"out\.jpg must end in \.png, or name a folder"),
         (["{gone}", "-o", "{out}.png"], DataError, "does not exist"),
         (["-o", "{out}.png"], SettingsError, "stage explain needs photos"),
         (["{photo}", "--method", "pcnet", "-o", "{out}.png"], SettingsError, "cannot score"),

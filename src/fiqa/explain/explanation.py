@@ -22,6 +22,7 @@ class Explanation:
         sample_id: Names the face.
         method: Name of the method, and of the recogniser where it has one.
         score: Quality, higher = more useful.
+        meaning: What the score means, ``score100`` first, where the method has a scale; else empty.
         photo: (height, width, 3) uint8 RGB.
         box: (4,) left, top, width, height of the face in the photograph.
         landmarks: (5, 2) x, y in the photograph.
@@ -34,6 +35,7 @@ class Explanation:
     sample_id: str
     method: str
     score: float
+    meaning: Mapping[str, float]
     photo: NDArray[np.uint8]
     box: NDArray[np.floating]
     landmarks: NDArray[np.floating]
@@ -54,6 +56,7 @@ class Explanation:
             "sample_id": self.sample_id,
             "method": self.method,
             "score": self.score,
+            **self.meaning,
             "reasons": [asdict(reason) for reason in self.reasons],
             "factors": {
                 row.factor: {"value": self.factors[row.factor], "usual": row.usual, "level": row.level}

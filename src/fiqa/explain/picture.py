@@ -35,10 +35,12 @@ def picture(explanation: Explanation) -> NDArray[np.uint8]:
         panels.append(("Gradient", "which pixels move the score most?", _gradient(explanation)))
     width = 2 * _MARGIN + len(panels) * (_PANEL + _GAP) - _GAP
     page = Page(width, _HEIGHT)
-    score = f"{explanation.score:.4g}"
+    score, method = f"{explanation.score:.4g}", explanation.method
+    if "score100" in explanation.meaning:
+        score, method = f"{explanation.meaning['score100']} / 100", f"{method} · native score {score}"
     page.text((width - _MARGIN, 30), score, 34, anchor="ra")
-    page.text((width - _MARGIN - page.length(score, 34) - 14, 45), explanation.method, 17, MUTED, "ra")
-    room = width - 2 * _MARGIN - page.length(explanation.method, 17) - page.length(score, 34) - 60
+    page.text((width - _MARGIN - page.length(score, 34) - 14, 45), method, 17, MUTED, "ra")
+    room = width - 2 * _MARGIN - page.length(method, 17) - page.length(score, 34) - 60
     page.text((_MARGIN, 38), page.shortened(explanation.sample_id, 24, room), 24)
     for number, (name, caption, image) in enumerate(panels):
         left = _MARGIN + number * (_PANEL + _GAP)

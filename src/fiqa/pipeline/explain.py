@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,12 +22,13 @@ from ..explain.picture import picture
 from ..faces.detect import Detector
 from ..faces.extract import Extraction, extract
 from ..io.atomic import HEADER, atomic
-from ..io.images import ImageError, read_image, write_image
-from ..io.samples import find_images
+from ..io.images import IMAGE_SUFFIXES, ImageError, read_image, write_image
+from ..io.inputs import Inputs
+from ..io.samples import readable
 from ..io.store import FAILURES, write_failures, write_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_torch_recogniser
-from .models import MethodStage, read_contract
+from .models import DEPLOYED, MethodStage, read_contract, without_missing
 from .settings import setting
 
 if TYPE_CHECKING:
@@ -34,19 +36,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT = "embedding_norm"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Explain(MethodStage):
     """Show where each face loses quality, and say why in plain words.
 
     One photo gives PHOTO.explained.png here and a .json beside it; several, or a folder, give one of each a
-    face in a folder. With torch installed, methods that have gradients show them too.
+    face in a folder. Without a method or model the shipped model is explained. With torch installed, methods
+    that have gradients show them too.
     """
 
     name: ClassVar[str] = "explain"
-    photos: tuple[Path, ...] = setting(help="Photos, or folders of them.", argument=True)
+    photos: tuple[Path, ...] = setting(help="Photos, folders, patterns, lists, or -.", argument=True)
     output: Path = setting(
         None,
         help="PNG to write, or a folder for several; by default PHOTO.explained.png, or explained/",
@@ -64,13 +65,19 @@ class Explain(MethodStage):
     def __post_init__(self) -> None:
         if not self.photos:
             raise SettingsError("name a photo or a folder of photos")
-        self.method_name(default=_DEFAULT)
+        self.method_name(default=DEPLOYED)
         one = len(self.photos) == 1 and not self.photos[0].is_dir() and self.face != "all"
         if self.output is None:
             place = Path(f"{self.photos[0].stem}.explained.png" if one else "explained")
             object.__setattr__(self, "output", place)
         elif not one and self.output.suffix.lower() == ".png":
             raise SettingsError(f"{self.output} names one picture, and there may be several: name a folder")
+        elif self.output.suffix.lower() in IMAGE_SUFFIXES and self.output.suffix.lower() != ".png":
+            raise SettingsError(f"{self.output} must end in .png, or name a folder")
+
+    def inputs(self) -> dict[str, Path]:
+        """Every path that the stage reads; photos among several may be missing."""
+        return without_missing(super().inputs(), self.photos)
 
     def run(self, progress: Progress) -> None:
         """Write pictures and what they say as JSON."""
@@ -101,14 +108,15 @@ class Explain(MethodStage):
             write_json(folder / HEADER, {"provenance": self.provenance("explanations").to_json()})
 
     def _samples(self) -> SampleSet:
-        """The photographs by name; those of a folder by their path in it."""
-        ids: list[str] = []
-        paths: list[str] = []
-        for path in self.photos:
-            inside = find_images(path) if path.is_dir() else None
-            ids += [path.name] if inside is None else inside.sample_ids.tolist()
-            paths += [str(path)] if inside is None or inside.paths is None else inside.paths.tolist()
-        return SampleSet(np.array(ids), np.array(ids), np.array(paths))
+        """The photographs, named by their path below the folder that holds them all."""
+        (samples,) = Inputs.of(self.photos).batches()
+        if len(self.photos) == 1 and self.photos[0].is_dir():
+            return samples
+        assert samples.paths is not None  # all come from files
+        paths = [Path(path).absolute() for path in samples.paths.tolist()]
+        top = os.path.commonpath([path.parent for path in paths])
+        ids = np.array([readable(path.relative_to(top).as_posix()) for path in paths])
+        return SampleSet(ids, ids, samples.paths)
 
 
 class _Explainer:
@@ -116,7 +124,7 @@ class _Explainer:
 
     def __init__(self, stage: Explain) -> None:
         self.stage, self.detector = stage, Detector()
-        self.name = stage.method_name(default=_DEFAULT)
+        self.name = stage.method_name(default=DEPLOYED)
         self.method = stage.build(self.name)
         self.score_tensor = self._differentiable()
 
@@ -135,7 +143,8 @@ class _Explainer:
             Explanation(
                 sample_id=f"{sample_id}#{row}" if row else sample_id,
                 method=self._label(),
-                score=float(self.method.score(crop)[0]),
+                score=score,
+                meaning=self._meaning(score),
                 photo=photo,
                 box=face.box,
                 landmarks=face.landmarks,
@@ -152,6 +161,7 @@ class _Explainer:
             )
             for row, face in enumerate(seen.faces)
             for crop in [seen.crops.rows(slice(row, row + 1))]
+            for score in [float(self.method.score(crop)[0])]
         ], []
 
     def _faces(self, sample_id: str, photo: NDArray[np.uint8], spec: InputSpec) -> Extraction:
@@ -164,7 +174,15 @@ class _Explainer:
             face=self.stage.face,
         )
 
+    def _meaning(self, score: float) -> dict[str, float]:
+        """Points, percentile and expected FNMR where the method has them."""
+        if not hasattr(self.method, "columns"):
+            return {}
+        return {name: column[0].item() for name, column in self.method.columns([score]).items()}
+
     def _label(self) -> str:
+        if self.name == DEPLOYED:
+            return self.method.name
         if self.stage.model:
             return f"{self.name} · {Path(self.stage.model).name}"
         needs_recogniser = "recogniser" in METHODS.get(self.name).needs

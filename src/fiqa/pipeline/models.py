@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, QualityMethod, Recogniser
+from ..io.inputs import STDIN
 from ..io.store import read_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
@@ -127,6 +130,13 @@ class RecogniserStage(Stage):
         return load_torch_recogniser(
             self.recogniser, path=self.weights, contract=read_contract(self.contract)
         )
+
+
+def without_missing(found: dict[str, Path], photos: Sequence[Path]) -> dict[str, Path]:
+    """Inputs without the photographs that do not exist, which end among the failures; one alone stays."""
+    if len(photos) > 1 or glob.has_magic(str(photos[0])) or str(photos[0]) == STDIN:
+        return {name: path for name, path in found.items() if path not in photos or path.exists()}
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

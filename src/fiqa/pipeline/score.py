@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import logging
 from collections.abc import Sequence
@@ -22,14 +21,14 @@ from ..core.types import QualityScores, SampleSet
 from ..explain.factors import FACTOR_SPEC
 from ..io.atomic import HEADER, check_output
 from ..io.crops import CropFolder
-from ..io.inputs import STDIN, Inputs, stamp
+from ..io.inputs import Inputs, stamp
 from ..io.parts import Each, Parts
 from ..io.provenance import Provenance
 from ..io.store import failures_beside, write_failures_beside, write_json, write_scores
 from ..io.tables import count_rows, is_table, read_provenance, shard, shards
 from .degradation import degradation_behind
 from .execute import each_by
-from .models import DEPLOYED, LEARNED, REGRESSOR, MethodStage
+from .models import DEPLOYED, LEARNED, REGRESSOR, MethodStage, without_missing
 from .settings import setting
 from .source import Batch, Source, chunks, failure_columns, failures_from, is_archive, open_source
 
@@ -117,9 +116,7 @@ class Score(MethodStage):
 
     def inputs(self) -> dict[str, Path]:
         """Every path that the stage reads; of a shipped model too. Photos among several may be missing."""
-        found = super().inputs()
-        if len(self.photos) > 1 or glob.has_magic(str(self.photos[0])) or str(self.photos[0]) == STDIN:
-            found = {name: path for name, path in found.items() if path not in self.photos or path.exists()}
+        found = without_missing(super().inputs(), self.photos)
         if self.method_name(default=DEPLOYED) != DEPLOYED:
             return found
         from ..deploy.model import card_file, model_file
