@@ -7,7 +7,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -131,12 +132,14 @@ def serve(
         str, typer.Option(help="Address to listen on; by default this machine alone.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
-    workers: Annotated[int | None, typer.Option(help="Images scored side by side; one a core.")] = None,
-    max_images: Annotated[int, typer.Option(help="Images a request.")] = Limits.images,
-    max_bytes: Annotated[int, typer.Option(help="Bytes a request.")] = Limits.request_bytes,
-    max_pixels: Annotated[int, typer.Option(help="Pixels an image.")] = Limits.pixels,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Images scored side by side; one a core.")
+    ] = None,
+    max_images: Annotated[int, typer.Option(min=1, help="Images a request.")] = Limits.images,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes a request.")] = Limits.request_bytes,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels an image.")] = Limits.pixels,
     queue: Annotated[
-        int, typer.Option(help="Images in work and waiting; what is more is refused.")
+        int, typer.Option(min=1, help="Images in work and waiting; what is more is refused.")
     ] = Limits.queue,
     token: Annotated[
         str | None, typer.Option(envvar="FIQA_TOKEN", help="Bearer token to ask for.", show_envvar=True)
@@ -278,7 +281,8 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
         stage = kind.from_mapping(values)
         with _bars() as bars:
             stage.execute(_bar(bars, stage))
-        console.print(f"wrote {stage.output}", highlight=False)
+        wrote = ", ".join(map(str, (stage.output, *stage.beside())))
+        console.print(f"wrote {wrote}", highlight=False, soft_wrap=True, markup=False)
         files, failed = stage.failures()
         if failed:
             others = f" and {len(files) - 1} more" if files[1:] else ""
@@ -319,9 +323,18 @@ def _run(stages: list[Stage], records: Path) -> None:
         run_study(stages, records, announce)
 
 
-def _bars() -> Progress:
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    """Progress bars; what ends in an error leaves none behind."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, _Rate(), TimeRemainingColumn(elapsed_when_finished=True), console=console)
+    rate, left = _Rate(), TimeRemainingColumn(elapsed_when_finished=True)
+    with Progress(*columns, rate, left, console=console) as bars:
+        try:
+            yield bars
+        except FiqaError:
+            for task in bars.tasks:
+                bars.update(task.id, visible=task.finished)
+            raise
 
 
 class _Rate(ProgressColumn):

@@ -202,7 +202,7 @@ def test_what_is_refused(crops: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         score(table, output=tmp_path / "folder")
     with pytest.raises(SettingsError, match="--workers and --shard-size of 1 or more; got 1 inputs, 0 and"):
         score(crops, output=output, workers=0)
-    with pytest.raises(SettingsError, match="score needs photos"):
+    with pytest.raises(SettingsError, match="name photos, folders, patterns or lists"):
         score(output=output)
     with pytest.raises(DataError, match=r"reads what does not exist: photos\[0\] \(.*gone\)"):
         score(tmp_path / "gone", output=output)

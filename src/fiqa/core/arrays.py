@@ -126,7 +126,7 @@ def positions(wanted: NDArray[np.str_], available: NDArray[np.str_], *, what: st
     if missing.any():
         raise DataError(
             f"{what}: {int(missing.sum())} of {len(wanted)} ids are missing, "
-            f"first {first_few(wanted[missing])}"
+            f"first {first_few(wanted[missing])}; there are such as {available[0]}"
         )
     return order[slots]
 

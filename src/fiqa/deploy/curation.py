@@ -42,6 +42,14 @@ class Curation:
         return self.kept | ~self.repeats
 
 
+def check_curation(*, keep: float, min_per_subject: int) -> None:
+    """Refuse settings out of range with a SettingsError."""
+    if not 0 < keep <= 1 or min_per_subject < 0:
+        raise SettingsError(
+            f"curation needs keep in (0, 1] and a minimum of 0 or more, got {keep:g} and {min_per_subject}"
+        )
+
+
 def curate(
     samples: SampleSet,
     scores: QualityScores,
@@ -68,10 +76,7 @@ def curate(
         SettingsError: If a setting is out of range.
         DataError: If there are no samples, or one has no score.
     """
-    if not 0 < keep <= 1 or min_per_subject < 0:
-        raise SettingsError(
-            f"curation needs keep in (0, 1] and a minimum of 0 or more, got {keep} and {min_per_subject}"
-        )
+    check_curation(keep=keep, min_per_subject=min_per_subject)
     if not len(samples):
         raise DataError("there are no samples to choose from")
     quality, repeats = scores.at(samples.sample_ids), duplicates >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -97,6 +98,7 @@ def to_int8(model: bytes, images: NDArray[np.uint8]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, plain, result = (Path(folder, f"{name}.onnx") for name in ("float", "plain", "int8"))
         source.write_bytes(model)
+        logging.getLogger().addFilter(_no_warning)
         try:
             quant_pre_process(source, plain, skip_symbolic_shape=True)
             quantize_static(
@@ -110,7 +112,14 @@ def to_int8(model: bytes, images: NDArray[np.uint8]) -> bytes:
             )
         except Exception as error:  # onnxruntime's errors share no base but Exception
             raise ExportError(f"the model cannot be quantised: {error}") from error
+        finally:
+            logging.getLogger().removeFilter(_no_warning)
         return result.read_bytes()
+
+
+def _no_warning(record: logging.LogRecord) -> bool:
+    """The quantiser warns, by the root logger, of each vector that it gives one scale, as it has to."""
+    return record.levelno > logging.WARNING
 
 
 class _Reader:

@@ -167,13 +167,15 @@ class Scorer:
         meanings = (dict(zip(columns, row, strict=True)) for row in rows)
         return [[_scored(face, next(meanings)) for face in one.faces] for one in found]
 
-    def faces(self, image: NDArray[np.uint8]) -> list[ScoredFace]:
-        """The faces of a photograph, uint8 RGB (height, width, 3), primary face first; there may be none.
+    def faces(self, image: Image) -> list[ScoredFace]:
+        """The faces of a photograph, a file or uint8 RGB (height, width, 3), primary face first, if any.
 
         Raises:
-            DataError: If the image has another form.
+            DataError: If the array has another form.
+            ImageError: If the file cannot be read.
         """
-        return self.rate([self.extract(image)])[0]
+        photo = read_image(Path(image)) if isinstance(image, str | Path) else image
+        return self.rate([self.extract(photo)])[0]
 
     def crops(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """What the model says of aligned crops (n, size, size, 3), uint8 RGB.

@@ -19,7 +19,7 @@ from ..io.crops import write_crops
 from ..io.parts import Parts
 from ..io.provenance import Provenance
 from .settings import Stage, setting
-from .source import chunks, failure_columns, failures_from, open_source
+from .source import chunks, failure_columns, failures_from, in_images, open_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class Crop(Stage):
     """
 
     name: ClassVar[str] = "crop"
+    counts: ClassVar[str] = "images"
     photos: Path = setting(help="Folder or list of photos, or a .bin or .rec file.", argument=True)
     crop: Literal["arcface", "dlib"] = setting("arcface", help="Alignment convention: arcface or dlib.")
     face: Literal["largest", "central", "all"] = setting("largest", help="largest, central or all faces.")
@@ -68,7 +69,7 @@ class Crop(Stage):
 
         provenance = self.provenance("crops")
         parts = Parts.beside(self.output, provenance)
-        parts.run(len(todo), work, progress=progress)
+        parts.run(len(todo), work, progress=in_images(progress, todo))
         self._write(parts, provenance, photos=len(source.samples))
         parts.remove()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,17 +14,17 @@ from ..core.arrays import positions
 from ..core.errors import DataError, SettingsError, TooFewError
 from ..core.protocols import Progress, QualityMethod
 from ..core.types import EmbeddingSet, Failure, QualityScores, SampleSet
-from ..deploy.curation import DROP, FLAG, KEEP, Curation, curate
+from ..deploy.curation import DROP, FLAG, KEEP, Curation, check_curation, curate
 from ..io.atomic import atomic
 from ..io.parts import Parts
 from ..io.store import write_failures_beside, write_json
-from ..io.tables import write_table
+from ..io.tables import read_table, write_table
 from ..models.embed import embed, embedding_set
 from ..models.recognisers import load_recogniser
 from .models import DEPLOYED, MethodStage
 from .scored import group_column
 from .settings import setting
-from .source import Source, chunks, failure_columns, failures_from, open_source
+from .source import Source, chunks, failure_columns, failures_from, in_images, open_source
 
 if TYPE_CHECKING:
     from ..core.types import ComparisonScores
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 _SHEET = 24
 _LOSSES = ("n_samples", "n_dropped", "n_flagged", "share", "mean_score")
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +50,11 @@ class Curate(MethodStage):
     """
 
     name: ClassVar[str] = "curate"
+    counts: ClassVar[str] = "images"
     writes_table: ClassVar[bool] = True
     photographs: ClassVar[str] = "dataset"
     dataset: Path = setting(
-        help="Folder of photos with a folder a subject, list of photos, or crop folder.", argument=True
+        help="Folder of photos with a folder a subject, CSV or Parquet list, or crop folder.", argument=True
     )
     keep: float = setting(0.9, help="Share of images to keep by quality, near-duplicates aside.")
     min_per_subject: int = setting(3, help="Images that every subject keeps.")
@@ -73,6 +78,9 @@ class Curate(MethodStage):
 
         if self.draws < 1:
             raise SettingsError(f"draws must be 1 or more, got {self.draws}")
+        check_curation(keep=self.keep, min_per_subject=self.min_per_subject)
+        if self.groups is not None:
+            read_table(self.groups).column(self.group_column)
         method = self.build(self.method_name(default=DEPLOYED))
         source = open_source(self.dataset, method.spec, aligned=self.aligned)
         parts = Parts.beside(self.output, self.provenance("curation"))
@@ -90,6 +98,10 @@ class Curate(MethodStage):
         write_failures_beside(self.output, failures)
         write_table(self.output, table, provenance=self.provenance("curation"))
         parts.remove()
+
+    def beside(self) -> list[Path]:
+        """The page with the proof, the same as JSON, and what each subject loses."""
+        return [self.output.with_suffix(suffix) for suffix in (".html", ".summary.json", ".subjects.csv")]
 
     def _measure(
         self, source: Source, method: QualityMethod, parts: Parts, progress: Progress
@@ -113,7 +125,7 @@ class Curate(MethodStage):
                 **failure_columns(batch.failures),
             }
 
-        parts.run(len(todo), work, progress=progress)
+        parts.run(len(todo), work, progress=in_images(progress, todo))
         joined = parts.collect()
         failures = [*source.earlier, *failures_from(joined)]
         ids = joined["sample_id"]
@@ -153,13 +165,14 @@ class Curate(MethodStage):
         sheets = tuple(self._sheets(source, scores, found))
         summary = Summary(counts, found.threshold, scores.method, proof, subjects, groups, sheets, settings)
         columns = {"subject_id": "name", **{name: name for name in _LOSSES}}
+        page_file, summary_file, subjects_file = self.beside()
         write_table(
-            self.output.with_suffix(".subjects.csv"),
+            subjects_file,
             {name: np.array([getattr(one, key) for one in subjects]) for name, key in columns.items()},
         )
         provenance = {"provenance": self.provenance("curation").to_json()}
-        write_json(self.output.with_suffix(".summary.json"), {**summary.to_dict(), **provenance})
-        with atomic(self.output.with_suffix(".html")) as temporary:
+        write_json(summary_file, {**summary.to_dict(), **provenance})
+        with atomic(page_file) as temporary:
             temporary.write_text(page("curation.html.j2", summary=summary), encoding="utf-8")
 
     def _prove(
@@ -171,6 +184,7 @@ class Curate(MethodStage):
         from .benchmarks import open_benchmark
 
         if not (np.bincount(samples.subject_codes()) > 1).any():
+            logger.warning("no subject has two images: nothing is proved; give each a folder of its own")
             return None, "no subject has two images to compare"
         benchmark = open_benchmark(
             self.pairs, samples, non_mated=self.non_mated, seed=self.seed, absent="skip"

@@ -19,7 +19,7 @@ from ..models.embed import embed, embedding_set
 from .degradation import degradation_behind
 from .models import RecogniserStage
 from .settings import setting
-from .source import Batch, Source, chunks, failure_columns, failures_from, open_source
+from .source import Batch, Source, chunks, failure_columns, failures_from, in_images, open_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class Embed(RecogniserStage):
     """
 
     name: ClassVar[str] = "embed"
+    counts: ClassVar[str] = "images"
     photos: Path = setting(
         help="Folder or list of photos, a crop folder, or a .bin or .rec file.", argument=True
     )
@@ -94,7 +95,7 @@ def embed_source(
             columns |= {f"vectors_{place}": vectors, f"norms_{place}": norms}
         return columns | failure_columns(batch.failures)
 
-    parts.run(len(todo), work, progress=progress)
+    parts.run(len(todo), work, progress=in_images(progress, todo))
     joined = parts.collect()
     failures = [*source.earlier, *failures_from(joined)]
     found = []

@@ -30,7 +30,7 @@ from .degradation import degradation_behind
 from .execute import each_by
 from .models import DEPLOYED, LEARNED, REGRESSOR, MethodStage, without_missing
 from .settings import setting
-from .source import Batch, Source, chunks, failure_columns, failures_from, is_archive, open_source
+from .source import Batch, Source, chunks, failure_columns, failures_from, in_images, is_archive, open_source
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +75,14 @@ class Score(MethodStage):
     )
 
     def __post_init__(self) -> None:
-        if not self.photos or min(self.shard_size, 1 if self.workers is None else self.workers) < 1:
+        if not self.photos:
+            raise SettingsError("name photos, folders, patterns or lists to score")
+        if min(self.shard_size, 1 if self.workers is None else self.workers) < 1:
             raise SettingsError(
-                f"score needs photos, and --workers and --shard-size of 1 or more; got {len(self.photos)} "
-                f"inputs, {self.workers} and {self.shard_size}"
+                f"--workers and --shard-size must be 1 or more, got {self.workers} and {self.shard_size}"
             )
+        if self.report is not None and self.report.suffix.lower() not in (".html", ".htm"):
+            raise SettingsError(f"{self.report} is written as HTML and must end in .html")
         if self.single is None and any(map(_is_single, self.photos)):
             raise SettingsError(
                 "a crop folder, a CSV or Parquet list, a .bin or a .rec file is scored alone, got it among "
@@ -170,6 +173,10 @@ class Score(MethodStage):
         """What was written: the output, or its shards."""
         return shards(self.output) if self.sharded else [self.output]
 
+    def beside(self) -> list[Path]:
+        """The report."""
+        return [] if self.report is None else [self.report]
+
     def failure_files(self) -> list[Path]:
         """The files that list images without a result, one a shard."""
         return [beside for table in self.tables if (beside := failures_beside(table)).exists()]
@@ -259,7 +266,7 @@ class _Scoring:
             len(todo),
             _Work(source, self.method, todo, stage.min_score),
             each=self.each,
-            progress=lambda done, _: progress(min(done * CHUNK, total), total),
+            progress=in_images(progress, todo),
         )
         joined = parts.collect()
         failures = failures_from(joined)

@@ -52,25 +52,26 @@ def write_report(path: Path, tables: Sequence[Path], failures: Sequence[Path], l
         failures: Files of failures.
         load: Gives the faces to show.
     """
-    parts = []
+    parts, in_points = [], True
     for one in tables:
         table = read_table(one)
         parts.append(table.numbers("score"))
+        in_points = in_points and "score100" in table
         method = table.attribute("method", default="")
     scores = np.concatenate(parts)
+    shown = np.concatenate([read_table(one).numbers("score100") for one in tables]) if in_points else scores
     order = np.argsort(scores, kind="stable")
     sheet, worst = spread(scores, SHEET) if len(scores) else order, order[:WORST]
     starts = np.cumsum([0, *map(len, parts)])
     faces = dict(_faces(tables, starts, np.union1d(sheet, worst)))
     pictures = _Pictures(load, list(faces.values()))
-    first = next(iter(faces.values()), None)
     failed = [item for one in failures for item in read_failures(one)]
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     page = template.substitute(
         title=escape(f"Face image quality by {method}"),
-        facts=_facts(scores, len(failed)),
-        histogram=_histogram(scores),
-        scale="the score" if first is None or first.points is None else "0 to 100 points",
+        facts=_facts(shown, len(failed)),
+        histogram=_histogram(shown),
+        scale="0 to 100 points" if in_points else "the score",
         sheet="".join(pictures.small(faces[row]) for row in sheet.tolist()),
         worst="".join(pictures.large(faces[row]) for row in worst.tolist()),
         failures=_failures(failed),
@@ -145,7 +146,7 @@ def _facts(scores: NDArray[np.floating], failed: int) -> str:
 
 
 def _histogram(scores: NDArray[np.floating]) -> str:
-    """Native scores in bars of equal width, as SVG."""
+    """Scores in bars of equal width, as SVG."""
     if not len(scores):
         return "<p>There is no score.</p>"
     counts, edges = np.histogram(scores, BARS)
@@ -161,6 +162,7 @@ def _histogram(scores: NDArray[np.floating]) -> str:
         f'<text x="{x}" y="{_HIGH - 4}" text-anchor="{anchor}">{value:.3g}</text>'
         for anchor, x, value in places
     )
+    ticks += f'<text x="0" y="12">{counts.max():,} faces</text>'
     return (
         f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="Histogram of {len(scores)} scores">{bars}'
         f'<line x1="0" x2="{_WIDE}" y1="{top}" y2="{top}"/>{ticks}</svg>'

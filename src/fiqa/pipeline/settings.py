@@ -24,6 +24,7 @@ from typing import (
     get_type_hints,
 )
 
+from ..core.arrays import first_few
 from ..core.errors import DataError, SettingsError
 from ..core.protocols import Progress
 from ..io.atomic import HEADER, atomic, check_output
@@ -88,18 +89,27 @@ class Stage(ABC):
         """Refuse an output that could not be written, then run.
 
         Raises:
-            DataError: If an input does not exist, or the output is a folder with other content, has an
+            DataError: If an input does not exist or holds no embeddings, or the output is a folder with other content, has an
                 unknown suffix or lies in a place that cannot be written to.
         """
-        absent = [f"{name} ({path})" for name, path in self.inputs().items() if not path.exists()]
+        absent = [
+            f"{path} ({name.partition('[')[0]})" for name, path in self.inputs().items() if not path.exists()
+        ]
         if absent:
-            raise DataError(f"stage {self.name} reads what does not exist: {', '.join(absent)}")
+            raise DataError(f"{self.name} reads what does not exist: {first_few(absent)}")
+        for name, path in self.inputs().items():
+            if name.partition("[")[0] == "embeddings" and not (path / HEADER).is_file():
+                raise DataError(f"{path} holds no embeddings; make them: fiqa embed {path} -o embeddings/")
         self.check_output()
         self.run(progress)
 
     def check_output(self) -> None:
         """Refuse an output that could not be written."""
         (check_table_output if self.writes_table else check_output)(self.output)
+
+    def beside(self) -> list[Path]:
+        """What a finished stage has written for people besides its output."""
+        return []
 
     def failures(self) -> tuple[list[Path], int]:
         """The files in which a finished stage lists the images without a result, and how many these are."""

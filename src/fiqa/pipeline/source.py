@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.ahead import by_threads
 from ..core.errors import DataError
-from ..core.protocols import InputSpec
+from ..core.protocols import InputSpec, Progress
 from ..core.types import FaceCrops, Failure, SampleSet
 from ..faces.choose import Policy
 from ..faces.detect import Detector
@@ -125,6 +125,12 @@ def chunks(
     """Rows of the source, all of them unless some are given, in chunks of at most `size`."""
     rows = np.arange(len(source.samples)) if rows is None else rows
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def in_images(progress: Progress, todo: Sequence[NDArray[np.int64]]) -> Progress:
+    """Tells progress in images where it is counted in chunks of them."""
+    ends = np.cumsum([0, *map(len, todo)]).tolist()
+    return lambda done, _: progress(ends[done], ends[-1])
 
 
 def failure_columns(failures: Sequence[Failure]) -> dict[str, NDArray[np.str_]]:

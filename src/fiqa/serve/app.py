@@ -191,4 +191,6 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: Sequence[Any] = error.errors()[:1]
     message = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in first)
+    if "UploadFile" in message:
+        message = "images are sent as files, such as -F images=@photo.jpg"
     return refusal(Refused(422, "malformed", message))

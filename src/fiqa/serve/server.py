@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -85,8 +86,9 @@ def listening(host: str, port: int) -> socket.socket:
         taken.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         taken.close()
+        foreign = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+        way_out = "--host takes an address of this machine" if foreign else "--port 0 takes a free one"
         raise SettingsError(
-            f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}; "
-            f"choose another by --port, or --port 0 for a free one"
+            f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}; {way_out}"
         ) from error
     return taken
