@@ -123,7 +123,7 @@ def test_what_cannot_be_distilled_is_said(crops: Path, tmp_path: Path) -> None:
         run(teacher=("sfaec",))
     with pytest.raises(SettingsError, match="student-WIDTH"):
         run(student="mobilenet")
-    with pytest.raises(DataError, match="reads what does not exist: crops"):
+    with pytest.raises(DataError, match=r"reads what does not exist: .*none \(crops\)"):
         run(crops=(tmp_path / "none",))
     with pytest.raises(DataError, match=r"s1/1\.png"):
         run(crops=(crops, crops), variants=0)

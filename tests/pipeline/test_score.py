@@ -200,11 +200,11 @@ def test_what_is_refused(crops: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         score(crops, table, output=output)
     with pytest.raises(SettingsError, match=r"is a folder of shards, for photos alone; name a \.parquet"):
         score(table, output=tmp_path / "folder")
-    with pytest.raises(SettingsError, match="--workers and --shard-size of 1 or more; got 1 inputs, 0 and"):
+    with pytest.raises(SettingsError, match="--workers and --shard-size must be 1 or more, got 0 and"):
         score(crops, output=output, workers=0)
     with pytest.raises(SettingsError, match="name photos, folders, patterns or lists"):
         score(output=output)
-    with pytest.raises(DataError, match=r"reads what does not exist: photos\[0\] \(.*gone\)"):
+    with pytest.raises(DataError, match=r"score reads what does not exist: .*gone \(photos\)"):
         score(tmp_path / "gone", output=output)
     with pytest.raises(DataError, match=r"no usable face in 1 images of .*; the first one: .* is empty"):
         score(crops / "p1" / "empty.jpg", output=output)

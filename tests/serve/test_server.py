@@ -66,8 +66,15 @@ def test_a_port_in_use_is_one_clear_line(model):
             said = process.stderr.read()
     assert said == (
         f"error: cannot listen on 127.0.0.1 port {port}: Address already in use; "
-        f"choose another by --port, or --port 0 for a free one\n"
+        f"choose another by --port, 0 for a free one\n"
     )
+
+
+def test_a_host_that_is_none_of_this_machine(model):
+    with command("--model", model, "--port", 0, "--host", "192.0.2.1", "--token", "x") as process:
+        assert process.wait(30) == 2
+        assert "192.0.2.1 port 0: " in (said := process.stderr.read())
+        assert said.endswith("; --host takes an address of this machine\n")
 
 
 def test_an_open_address_is_pointed_out(model):

@@ -140,7 +140,7 @@ METHODS: Registry[MethodRow] = Registry(
             "a regressor trained on labels, one pass a crop",
             "Babnik et al. 2023, arXiv 2305.14856",
             needs="checkpoint",
-            range="about [0, 1]",
+            range="that of its labels, or about [0, 1]",
             licence="that of the recogniser and the training data",
         ),
         MethodRow(

@@ -89,8 +89,8 @@ class Stage(ABC):
         """Refuse an output that could not be written, then run.
 
         Raises:
-            DataError: If an input does not exist or holds no embeddings, or the output is a folder with other content, has an
-                unknown suffix or lies in a place that cannot be written to.
+            DataError: If an input does not exist or holds no embeddings, or the output is a folder with other
+                content, has an unknown suffix or lies in a place that cannot be written to.
         """
         absent = [
             f"{path} ({name.partition('[')[0]})" for name, path in self.inputs().items() if not path.exists()

@@ -87,7 +87,11 @@ def listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         taken.close()
         foreign = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
-        way_out = "--host takes an address of this machine" if foreign else "--port 0 takes a free one"
+        way_out = (
+            "--host takes an address of this machine"
+            if foreign
+            else "choose another by --port, 0 for a free one"
+        )
         raise SettingsError(
             f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}; {way_out}"
         ) from error
