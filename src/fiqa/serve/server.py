@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ _GRACE = 20
 """Seconds that requests have to end after the service is told to stop."""
 _BACKLOG = 1024
 """Connections that may wait to be taken."""
+_TURN = 1e-4
+"""Seconds after which a thread that computes hands over to one that waits: answers and refusals come from one
+thread beside the workers, and with the usual 5 ms each of its many short turns would wait that long."""
 
 
 def serve(
@@ -55,6 +59,7 @@ def serve(
     workers = available_processors() if workers is None else workers
     if workers < 1:
         raise SettingsError(f"workers must be 1 or more, got {workers}")
+    sys.setswitchinterval(_TURN)
     app = create_app(Scorer(model, face="all", threads=1), limits, workers=workers)
     with contextlib.suppress(KeyboardInterrupt), listening(host, port) as taken:
         config = uvicorn.Config(
