@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.ahead import available_processors
 from ..core.errors import SettingsError, WeightsError
 from ..core.protocols import InputSpec
 from ..core.types import FaceCrops
@@ -37,7 +38,7 @@ class Deployed:
         Args:
             model: The ONNX file.
             card: Its card.
-            threads: Cores a run may use; None takes all of them.
+            threads: Cores to use; None takes all of them.
 
         Raises:
             WeightsError: If the card is that of another file, or the network does not take its input.
@@ -71,12 +72,13 @@ def network(model: bytes, spec: InputSpec, *, name: str, threads: int | None = N
         model: The file.
         spec: Crops that it takes.
         name: Name in messages.
-        threads: Cores a run may use; None takes all of them.
+        threads: Cores to use; None takes all of them.
 
     Raises:
         WeightsError: If it cannot run, does not take such crops, or does not give one score a crop.
     """
-    return CropNetwork(f"model {name}", spec, run=Session(model, threads=threads).first, gives="score")
+    run, threads = Session(model, threads=1).first, threads or available_processors()
+    return CropNetwork(f"model {name}", spec, run=run, gives="score", threads=threads)
 
 
 def load_deployed(model: Path | str | None = None, *, threads: int | None = None) -> Deployed:

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from ..core.ahead import available_processors
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
 from .crop_network import CropNetwork
@@ -84,15 +85,15 @@ class OnnxRecogniser:
             spec: How the network wants its crops.
             model: A plain model, as `read_graph` gives it, or the content of a file; integer weights are
                 brought to float.
-            threads: Cores a run may use; None takes all of them.
+            threads: Cores to use; None takes all of them.
 
         Raises:
             WeightsError: If the network cannot run, does not take crops as in `spec`, or does not return one
                 embedding a crop.
         """
         self.name, self.spec = name, spec
-        run = Session(model, threads=threads, dequantised=True).first
-        self._network = CropNetwork(f"recogniser {name}", spec, run=run, gives="embedding")
+        run, threads = Session(model, threads=1, dequantised=True).first, threads or available_processors()
+        self._network = CropNetwork(f"recogniser {name}", spec, run=run, gives="embedding", threads=threads)
         self.dimension = self._network.width
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
