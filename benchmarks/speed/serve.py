@@ -7,7 +7,8 @@ loopback, one a request, on connections that are kept. They share its cores: wha
 parts on one service:
 
 * steady: 16 clients, each sends as soon as it has its answer, for SECONDS (60);
-* overload: 160 clients that come back 20 ms after a refusal, whatever its Retry-After says, for half as long;
+* overload: 160 clients, and then 640, that come back 20 ms after a refusal, whatever its Retry-After says,
+  each for half as long;
 * memory: 16 clients until REQUESTS (20,000) have been answered in all, resident memory told every thousand.
 """
 
@@ -29,7 +30,7 @@ from benchmarks.machine import write_results
 
 from fiqa.io.samples import find_images
 
-CLIENTS, OVERLOAD = 16, 10
+CLIENTS, OVERLOADS = 16, (10, 40)
 IMPATIENCE = 0.02
 """Seconds after which a refused client comes back."""
 PHOTOS = 500
@@ -64,8 +65,10 @@ def main(photos: Path, seconds: float = 60, requests: int = 20_000) -> None:
     with service() as port:
         asyncio.run(load(port, bodies, clients=CLIENTS, until=lambda _, spent: spent > 2))
         steady = asyncio.run(load(port, bodies, clients=CLIENTS, until=lambda _, spent: spent > seconds))
-        many = CLIENTS * OVERLOAD
-        over = asyncio.run(load(port, bodies, clients=many, until=lambda _, spent: spent > seconds / 2))
+        over = {
+            many: asyncio.run(load(port, bodies, clients=many, until=lambda _, spent: spent > seconds / 2))
+            for many in (CLIENTS * times for times in OVERLOADS)
+        }
         memory = [megabytes(port)]
         while (done := answered(port)) < requests:
             step = min(1000, requests - done)
@@ -73,7 +76,9 @@ def main(photos: Path, seconds: float = 60, requests: int = 20_000) -> None:
                 load(port, bodies, clients=CLIENTS, until=lambda tally, _, n=step: tally.count(200) >= n)
             )
             memory.append(megabytes(port))
-    rows = [*told(f"{CLIENTS} clients", steady), *told(f"{many} clients", over)]
+    rows = told(f"{CLIENTS} clients", steady)
+    for many, tally in over.items():
+        rows += told(f"{many} clients", tally)
     rows += [
         {"what": "memory after the overload", "value": memory[0], "unit": "MB"},
         {"what": f"memory after {requests} requests", "value": memory[-1], "unit": "MB"},
