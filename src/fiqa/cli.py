@@ -283,6 +283,8 @@ def _add_stage(name: str, kind: type[Stage], summary: str) -> None:
             stage.execute(_bar(bars, stage))
         wrote = ", ".join(map(str, (stage.output, *stage.beside())))
         console.print(f"wrote {wrote}", highlight=False, soft_wrap=True, markup=False)
+        if found := stage.found():
+            console.print(found, highlight=False, soft_wrap=True, markup=False)
         files, failed = stage.failures()
         if failed:
             others = f" and {len(files) - 1} more" if files[1:] else ""

@@ -13,6 +13,7 @@ from commands import fiqa, table
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.deploy.scorer import Scorer
 from fiqa.io.images import read_image
+from fiqa.pipeline.curate import Curate
 
 pytestmark = pytest.mark.faces
 SUBJECTS = ("s1", "s2", "s4", "s5")
@@ -81,6 +82,9 @@ def test_a_photo_has_the_same_score_by_every_command(dataset, tmp_path):
 def test_the_proof_beats_chance(curated):
     summary = json.loads((curated / "kept.summary.json").read_text())
     proof = summary["proof"]
+    told = Curate(dataset=curated, output=curated / "kept.csv").found()
+    assert told.startswith(f"{summary['counts']['keep']} kept, {summary['counts']['flag']} flagged, ")
+    assert f"FNMR {proof['distinct']['fnmr']:.2%} before, {proof['curated']['fnmr']:.2%} after, " in told
     assert proof["curated"]["fnmr"] < proof["random"]["low"]
     assert proof["p_value"] <= 2 / 21
     rows = table(curated / "kept.csv")

@@ -18,6 +18,7 @@ from fiqa.io.images import write_image
 from fiqa.io.store import read_scores
 from fiqa.models.recognisers import RECOGNISERS
 from fiqa.pipeline.models import build_method, read_contract
+from fiqa.pipeline.verify import Verify
 from onnx_models import brightness, make_model, saved, single_node, tiny_recogniser
 
 CARD = 'size = 8\ncolour = "rgb"\n'
@@ -208,6 +209,9 @@ def test_exchanged_colours_are_noticed(coloured: Path, tmp_path: Path) -> None:
     assert (right["n_images"], right["n_mated"], right["n_non_mated"], right["fmr"]) == (48, 36, 36, 0.1)
     assert right["warnings"] == right["failures"] == []
     assert right["provenance"]["kind"] == "verification"
+    stage = Verify(photos=coloured, pairs="csv:p", fmr=0.1, output=coloured.parent / "card.json")
+    accuracy = right["as_given"]["accuracy"]
+    assert stage.found() == f"accuracy {accuracy:.2%}, EER 0.00%, FNMR 0.00% at FMR 0.1"
     wrong = verified(coloured, card(tmp_path, 'size = 8\ncolour = "bgr"'), fmr=0.1)
     assert (wrong["as_given"], wrong["swapped"]) == (right["swapped"], right["as_given"])
     assert (

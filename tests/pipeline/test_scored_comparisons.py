@@ -19,6 +19,7 @@ from fiqa.io.store import (
     write_samples,
     write_scores,
 )
+from fiqa.pipeline.edc import Edc
 from synthetic import make_comparisons, make_embeddings, make_quality, make_samples
 
 WORKED = ((0.9, 1), (0.2, 1), (0.8, 2), (0.3, 3), (0.7, 3), (0.6, 4))
@@ -70,6 +71,15 @@ def test_the_worked_vector(worked: Path) -> None:
     closed = edc(worked, "--threshold", 0.5, "--limit", 0.5, "--convention", "fiqat")
     assert (closed["discard"][-1], closed["error"][-1], closed["n_kept"][-1]) == (1, 0, 0)
     assert closed["areas"]["excess"] == pytest.approx(0.152778 - 0.055556, abs=1e-6)
+
+
+def test_what_was_found_is_told(worked: Path) -> None:
+    warned = edc(worked, "--threshold", 0.5, "--limit", 0.5)["warnings"]
+    stage = Edc(comparisons=worked / "c.csv", quality=worked / "q.csv", output=worked / "out.json")
+    told = "FNMR 33.33% before discarding; normalised pAUC to 0.5: 0.917"
+    assert stage.found().splitlines() == [told, *warned]
+    edc(worked, "--threshold", 0.1, "--limit", 0.5)
+    assert stage.found().splitlines()[0] == "FNMR 0.00% before discarding"
 
 
 @pytest.mark.parametrize("name", ["iso", "published-2023", "cr-fiqa", "magface", "fiqat", "lightqnet"])

@@ -17,7 +17,7 @@ from ..core.types import EmbeddingSet, Failure, QualityScores, SampleSet
 from ..deploy.curation import DROP, FLAG, KEEP, Curation, check_curation, curate
 from ..io.atomic import atomic
 from ..io.parts import Parts
-from ..io.store import write_failures_beside, write_json
+from ..io.store import read_json, write_failures_beside, write_json
 from ..io.tables import read_table, write_table
 from ..models.embed import embed, embedding_set
 from ..models.recognisers import load_recogniser
@@ -102,6 +102,17 @@ class Curate(MethodStage):
     def beside(self) -> list[Path]:
         """The page with the proof, the same as JSON, and what each subject loses."""
         return [self.output.with_suffix(suffix) for suffix in (".html", ".summary.json", ".subjects.csv")]
+
+    def found(self) -> str:
+        """How many images stay, and what that does to the error."""
+        summary = read_json(self.beside()[1])
+        counts, proof = summary["counts"], summary["proof"]
+        told = f"{counts['keep']} kept, {counts['flag']} flagged, {counts['drop']} dropped"
+        if isinstance(proof, str):
+            return told
+        before, after = (f"{proof[name]['fnmr']:.2%}" for name in ("distinct", "curated"))
+        chance = f"{proof['random']['estimate']:.2%}"
+        return f"{told}; FNMR {before} before, {after} after, {chance} after a random choice"
 
     def _measure(
         self, source: Source, method: QualityMethod, parts: Parts, progress: Progress

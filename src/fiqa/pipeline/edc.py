@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.protocols import Progress
 from ..core.types import ComparisonScores, QualityScores
-from ..io.store import read_comparisons, read_scores, write_json
+from ..io.store import read_comparisons, read_json, read_scores, write_json
 from .scored import ScoredComparisons
 from .settings import setting
 
@@ -78,6 +78,14 @@ class Edc(ScoredComparisons):
             result["groups"] = [one.to_dict(limit=self.limit) for one in by_group(order, quality, groups)]
         write_json(self.output, {**result, "provenance": self.provenance("edc").to_json()})
         progress(1, 1)
+
+    def found(self) -> str:
+        """Error before anything is discarded, and the area; as many warnings as there are."""
+        result = read_json(self.output)
+        kind, limit, area = result["error_kind"], *map(result["areas"].get, ("limit", "normalised"))
+        area = "" if area is None else f"; normalised pAUC to {limit:g}: {area:.3f}"
+        told = f"{kind.upper()} {result[f'{kind}0']:.2%} before discarding{area}"
+        return "\n".join([told, *result["warnings"]])
 
     def _caveats(
         self, curve: EdcCurve, comparisons: ComparisonScores, quality: QualityScores

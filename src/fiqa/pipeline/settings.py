@@ -111,6 +111,10 @@ class Stage(ABC):
         """What a finished stage has written for people besides its output."""
         return []
 
+    def found(self) -> str:
+        """What a finished stage has found, in a line for the terminal; empty where that is its output."""
+        return ""
+
     def failures(self) -> tuple[list[Path], int]:
         """The files in which a finished stage lists the images without a result, and how many these are."""
         files = self.failure_files()

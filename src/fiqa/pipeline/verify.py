@@ -14,7 +14,7 @@ from ..core.errors import DataError
 from ..core.protocols import Progress, Recogniser
 from ..core.types import Failure, SampleSet
 from ..io.parts import Parts
-from ..io.store import write_json
+from ..io.store import read_json, write_json
 from .embed import embed_source
 from .models import RecogniserStage
 from .settings import setting
@@ -69,6 +69,13 @@ class Verify(RecogniserStage):
         more = {"failures": [vars(item) for item in failures], "provenance": provenance.to_json()}
         write_json(self.output, {**found.to_dict(), **more})
         parts.remove()
+
+    def found(self) -> str:
+        """Accuracy, EER and FNMR, and warnings."""
+        result = read_json(self.output)
+        rates = result["as_given"]
+        told = f"accuracy {rates['accuracy']:.2%}, EER {rates['equal_error_rate']:.2%}"
+        return "\n".join([f"{told}, FNMR {rates['fnmr']:.2%} at FMR {self.fmr:g}", *result["warnings"]])
 
     def _benchmark(self, samples: SampleSet, failed: Sequence[Failure]) -> Benchmark:
         from .benchmarks import open_benchmark
