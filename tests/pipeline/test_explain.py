@@ -74,7 +74,9 @@ def test_without_torch_the_gradient_is_left_out(
     assert read_image(tmp_path / "e.png").shape == (916, 1244, 3)
 
 
-def test_a_folder_and_a_photo_more_and_what_cannot_be_used(photos: Path, tmp_path: Path) -> None:
+def test_a_folder_and_a_photo_more_and_what_cannot_be_used(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "in"
     shutil.copytree(photos / "s2", folder / "s2", ignore=lambda _, names: sorted(names)[2:])
     (folder / "broken.png").write_text("no picture")
@@ -92,6 +94,9 @@ def test_a_folder_and_a_photo_more_and_what_cannot_be_used(photos: Path, tmp_pat
         "in/broken.png": "not_an_image",
         "in/wall.png": "no_face",
     }
+    monkeypatch.chdir(tmp_path)
+    fiqa("explain", folder / "*" / "1*.png", "--method", "classical", *COARSE)
+    assert {path.name for path in Path("explained").glob("*.png")} == {"1.png.png", "10.png.png"}
     fiqa("explain", folder / "s2", "-o", tmp_path / "out", "--method", "classical", *COARSE)
     assert not (tmp_path / "out" / "s2").exists()
 

@@ -92,6 +92,13 @@ class Inputs:
             )
 
 
+def names_many(word: str | Path) -> bool:
+    """Whether a word is a folder, a pattern, a list of lines or standard input, and no photo."""
+    word = str(word)
+    a_list = word.lower().endswith(LIST_SUFFIX) and Path(word).is_file()
+    return word == STDIN or a_list or Path(word).is_dir() or _is_pattern(word)
+
+
 def list_digest(path: Path) -> str:
     """Digest of a file or folder; where it is a table with paths, also over the stamp of what these name.
 
@@ -102,9 +109,9 @@ def list_digest(path: Path) -> str:
     if not is_table(path):
         return whole
     samples = read_samples(path)
-    return (
-        whole if samples.paths is None else hashlib.sha256(f"{whole} {stamp(samples)}".encode()).hexdigest()
-    )
+    if samples.paths is None:
+        return whole
+    return hashlib.sha256(f"{whole} {stamp(samples)}".encode()).hexdigest()
 
 
 def stamp(samples: SampleSet) -> str:
@@ -121,10 +128,13 @@ def stamp(samples: SampleSet) -> str:
     return whole.hexdigest()
 
 
+def _is_pattern(word: str) -> bool:
+    return glob.has_magic(word) and not os.path.lexists(word)
+
+
 def _found(word: str) -> Iterator[str]:
     """The files that a word means; the word itself where it means none."""
-    is_pattern = glob.has_magic(word) and not os.path.lexists(word)
-    for path in (sorted(glob.glob(word, recursive=True)) if is_pattern else ()) or [word]:  # noqa: PTH207
+    for path in (sorted(glob.glob(word, recursive=True)) if _is_pattern(word) else ()) or [word]:  # noqa: PTH207
         if os.path.isdir(path):  # noqa: PTH112 (never raises)
             yield from (f"{path}/{name}" for name in _images_below(Path(path)))
         else:

@@ -130,7 +130,11 @@ class Evaluate(Stage):
             self.title,
             test_beds=tuple(beds),
             measures=EvaluationSettings().measures,
-            settings={key: value for key, value in self.settings().items() if value and key != "output"},
+            settings={
+                key: value
+                for key, value in self.settings().items()
+                if key != "output" and value not in (None, "", [])
+            },
             sheets=self._sheets(scored),
             shifts=tuple(
                 self._shift(read_scores(base), read_scores(optimised), diagnostics)

@@ -23,7 +23,7 @@ from ..faces.detect import Detector
 from ..faces.extract import Extraction, extract
 from ..io.atomic import HEADER, atomic
 from ..io.images import IMAGE_SUFFIXES, ImageError, read_image, write_image
-from ..io.inputs import Inputs
+from ..io.inputs import Inputs, names_many
 from ..io.samples import readable
 from ..io.store import FAILURES, write_failures, write_json
 from ..methods import METHODS, load_method
@@ -66,7 +66,7 @@ class Explain(MethodStage):
         if not self.photos:
             raise SettingsError("name a photo or a folder of photos")
         self.method_name(default=DEPLOYED)
-        one = len(self.photos) == 1 and not self.photos[0].is_dir() and self.face != "all"
+        one = len(self.photos) == 1 and not names_many(self.photos[0]) and self.face != "all"
         if self.output is None:
             place = Path(f"{self.photos[0].stem}.explained.png" if one else "explained")
             object.__setattr__(self, "output", place)

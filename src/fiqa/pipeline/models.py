@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SettingsError
 from ..core.protocols import InputSpec, QualityMethod, Recogniser
-from ..io.inputs import STDIN
+from ..io.inputs import names_many
 from ..io.store import read_json
 from ..methods import METHODS, load_method
 from ..models.recognisers import load_recogniser, load_torch_recogniser
@@ -134,7 +133,7 @@ class RecogniserStage(Stage):
 
 def without_missing(found: dict[str, Path], photos: Sequence[Path]) -> dict[str, Path]:
     """Inputs without the photographs that do not exist, which end among the failures; one alone stays."""
-    if len(photos) > 1 or glob.has_magic(str(photos[0])) or str(photos[0]) == STDIN:
+    if len(photos) > 1 or names_many(photos[0]):
         return {name: path for name, path in found.items() if path not in photos or path.exists()}
     return found
 
