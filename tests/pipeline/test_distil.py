@@ -13,6 +13,7 @@ import torch
 
 from commands import fiqa
 from fiqa.core.errors import DataError, SettingsError
+from fiqa.core.protocols import silent
 from fiqa.io.crops import CropFolder
 from fiqa.io.store import read_scores
 from fiqa.models.checkpoint import load_regressor, state_digest
@@ -57,6 +58,14 @@ def test_a_student_of_two_teachers_scores_like_any_trained_model(crops: Path, tm
     scores = read_scores(tmp_path / "scores.parquet")
     assert len(scores) == len(CropFolder.open(crops))
     assert 0 < scores.values.min() < scores.values.max() < 1
+
+
+def test_a_student_is_exported_without_naming_its_crops(crops: Path, tmp_path: Path) -> None:
+    Distil(crops=(crops,), teacher=("sface",), output=tmp_path / "s", **QUICK).execute(silent)  # type: ignore[arg-type]
+    fiqa("export", tmp_path / "s", "-o", tmp_path / "model.onnx")
+    assert json.loads((tmp_path / "card.json").read_text())["precision"] == "float32"
+    fiqa("score", crops, "--model", tmp_path / "model.onnx", "-o", tmp_path / "scores.csv")
+    assert "score100" in (tmp_path / "scores.csv").read_text().splitlines()[0]
 
 
 def test_a_killed_run_goes_on_to_the_same_student(crops: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Export(Stage):
     name: ClassVar[str] = "export"
     model: Path = setting(help="Folder written by `fiqa train`.", argument=True)
     crops: Path | None = setting(
-        None, help="Crop folder to compare on and to calibrate int8 on; by default those trained on."
+        None, help="Crop folder to compare on and to calibrate int8 on; by default the first one trained on."
     )
     reference: Path | None = setting(
         None, help="Crop folder whose scores make 0 to 100 and percentiles; by default the same crops."
@@ -137,9 +137,11 @@ class Export(Stage):
             )
 
     def _crops(self, spec: InputSpec) -> CropFolder:
-        """The crops to compare on, by default those trained on."""
+        """The crops to compare on, by default those trained on, or the first of them."""
         header = self.model / HEADER
         trained_on = read_json(header)["provenance"]["settings"].get("crops") if header.exists() else None
+        if isinstance(trained_on, list):  # of a student
+            trained_on = trained_on[0]
         chosen = self.crops or (Path(trained_on) if trained_on else None)
         if chosen is None or not chosen.is_dir():
             raise SettingsError(
