@@ -13,11 +13,12 @@ import torch
 
 from commands import fiqa
 from fiqa.core.errors import DataError, SettingsError
-from fiqa.core.protocols import silent
+from fiqa.core.protocols import InputSpec, silent
 from fiqa.io.crops import CropFolder
 from fiqa.io.store import read_scores
 from fiqa.models.checkpoint import load_regressor, state_digest
 from fiqa.pipeline.distil import Distil
+from fiqa.pipeline.export import Export
 
 pytestmark = pytest.mark.faces
 QUICK = {"student": "student-0.1", "variants": 1, "epochs": 2, "batch_size": 8, "validation_fraction": 0.34}
@@ -60,12 +61,10 @@ def test_a_student_of_two_teachers_scores_like_any_trained_model(crops: Path, tm
     assert 0 < scores.values.min() < scores.values.max() < 1
 
 
-def test_a_student_is_exported_without_naming_its_crops(crops: Path, tmp_path: Path) -> None:
+def test_an_export_finds_the_crops_that_a_student_learnt_from(crops: Path, tmp_path: Path) -> None:
     Distil(crops=(crops,), teacher=("sface",), output=tmp_path / "s", **QUICK).execute(silent)  # type: ignore[arg-type]
-    fiqa("export", tmp_path / "s", "-o", tmp_path / "model.onnx")
-    assert json.loads((tmp_path / "card.json").read_text())["precision"] == "float32"
-    fiqa("score", crops, "--model", tmp_path / "model.onnx", "-o", tmp_path / "scores.csv")
-    assert "score100" in (tmp_path / "scores.csv").read_text().splitlines()[0]
+    stage = Export(model=tmp_path / "s", output=tmp_path / "model.onnx")
+    assert stage._crops(InputSpec()).folder == crops
 
 
 def test_a_killed_run_goes_on_to_the_same_student(crops: Path, tmp_path: Path) -> None:
