@@ -17,6 +17,7 @@ from ..core.types import EmbeddingSet, Failure, QualityScores, SampleSet
 from ..deploy.curation import DROP, FLAG, KEEP, Curation, check_curation, curate
 from ..io.atomic import atomic
 from ..io.parts import Parts
+from ..io.provenance import Provenance
 from ..io.store import read_json, write_failures_beside, write_json
 from ..io.tables import read_table, write_table
 from ..models.embed import embed, embedding_set
@@ -83,11 +84,12 @@ class Curate(MethodStage):
             read_table(self.groups).column(self.group_column)
         method = self.build(self.method_name(default=DEPLOYED))
         source = open_source(self.dataset, method.spec, aligned=self.aligned)
-        parts = Parts.beside(self.output, self.provenance("curation"))
+        provenance = self.provenance("curation")
+        parts = Parts.beside(self.output, provenance)
         samples, scores, embeddings, failures = self._measure(source, method, parts, progress)
         repeats = near_duplicates(embeddings, samples, scores, threshold=self.duplicates)
         found = curate(samples, scores, repeats, keep=self.keep, min_per_subject=self.min_per_subject)
-        self._summarise(source, samples, scores, embeddings, found)
+        self._summarise(source, samples, scores, embeddings, found, provenance)
         table = {
             "sample_id": samples.sample_ids,
             "subject_id": samples.subject_ids,
@@ -96,7 +98,7 @@ class Curate(MethodStage):
             "reason": found.reasons,
         }
         write_failures_beside(self.output, failures)
-        write_table(self.output, table, provenance=self.provenance("curation"))
+        write_table(self.output, table, provenance=provenance)
         parts.remove()
 
     def beside(self) -> list[Path]:
@@ -155,6 +157,7 @@ class Curate(MethodStage):
         scores: QualityScores,
         embeddings: EmbeddingSet,
         found: Curation,
+        provenance: Provenance,
     ) -> None:
         """Write the page, the JSON and the table of subjects."""
         from ..evaluate.curation import Summary, losses
@@ -181,8 +184,7 @@ class Curate(MethodStage):
             subjects_file,
             {name: np.array([getattr(one, key) for one in subjects]) for name, key in columns.items()},
         )
-        provenance = {"provenance": self.provenance("curation").to_json()}
-        write_json(summary_file, {**summary.to_dict(), **provenance})
+        write_json(summary_file, {**summary.to_dict(), "provenance": provenance.to_json()})
         with atomic(page_file) as temporary:
             temporary.write_text(page("curation.html.j2", summary=summary), encoding="utf-8")
 

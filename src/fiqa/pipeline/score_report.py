@@ -52,14 +52,15 @@ def write_report(path: Path, tables: Sequence[Path], failures: Sequence[Path], l
         failures: Files of failures.
         load: Gives the faces to show.
     """
-    parts, in_points = [], True
+    parts, points = [], []
     for one in tables:
         table = read_table(one)
         parts.append(table.numbers("score"))
-        in_points = in_points and "score100" in table
+        if "score100" in table:
+            points.append(table.numbers("score100"))
         method = table.attribute("method", default="")
-    scores = np.concatenate(parts)
-    shown = np.concatenate([read_table(one).numbers("score100") for one in tables]) if in_points else scores
+    scores, in_points = np.concatenate(parts), len(points) == len(parts)
+    shown = np.concatenate(points) if in_points else scores
     order = np.argsort(scores, kind="stable")
     sheet, worst = spread(scores, SHEET) if len(scores) else order, order[:WORST]
     starts = np.cumsum([0, *map(len, parts)])
