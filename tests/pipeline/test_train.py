@@ -191,11 +191,7 @@ def test_validations_go_to_wandb(work: Path, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_two_processes_leave_the_regressor_of_one(work: Path, tmp_path: Path) -> None:
-    """The same up to the order of float32 sums, as tests/train/test_processes.py says.
-
-    Now and then torch aborts in a process that has done its work, while the interpreter ends; no other end
-    than that one or a clean one is accepted.
-    """
+    """The same up to the order of float32 sums, as tests/train/test_processes.py says."""
     words = ["train", work / "degraded", "--labels", work / "labels.csv", *BRIEF]
     fiqa(*words, "-o", tmp_path / "one")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "fiqa"]
@@ -206,8 +202,7 @@ def test_two_processes_leave_the_regressor_of_one(work: Path, tmp_path: Path) ->
         text=True,
         check=False,
     )
-    aborted = "terminate called without an active exception" in done.stderr and "exitcode: -6" in done.stderr
-    assert done.returncode == 0 or aborted, done.stderr
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
         "header.json",

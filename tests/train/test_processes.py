@@ -48,6 +48,7 @@ def test_two_processes_train_what_one_does_and_the_first_alone_writes(tmp_path: 
         found = json.loads((tmp_path / f"found-{rank}.json").read_text())
         assert found["sum"] == [[[3, 3, 3]] * 2, 10]
         assert (found["average"], found["gather"], found["turn"]) == (0.5, [0, 1], True)
+        assert found["group is gone"]
     assert (tmp_path / "turns").read_text() == "0"
     for name, settings in TRAININGS.items():
         assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["0"]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import distributed
 
 from fiqa.train.processes import joined
 from fiqa.train.settings import PRESETS, TrainSettings
@@ -31,7 +33,7 @@ def run(settings: TrainSettings, folder: Path, cache: Path) -> TrainResult:
 
 def main(output: Path) -> None:
     with joined("cpu") as processes:
-        rank = processes.rank
+        rank, group = processes.rank, weakref.ref(distributed.group.WORLD)
         tensors = [torch.full((2, 3), float(rank + 1)), torch.tensor(10.0 * rank)]
         processes.sum(tensors)
         mean = [torch.tensor(float(rank))]
@@ -44,9 +46,10 @@ def main(output: Path) -> None:
             "gather": processes.gather(rank),
             "turn": turn,
         }
-        (output / f"found-{rank}.json").write_text(json.dumps(found))
         for name, settings in TRAININGS.items():
             run(settings, output / name / str(rank), output / "cache")
+    found["group is gone"] = group() is None
+    (output / f"found-{rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

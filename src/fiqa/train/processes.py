@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
@@ -92,6 +93,9 @@ def joined(device: Device) -> Iterator[Processes]:
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # Optimisers load this module; its functions keep the group of that moment as a default argument. Such a
+    # group outlives its destruction, and its threads abort the process if they let go of tensors at its end.
+    import_module("torch._dynamo")
     dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=_TIMEOUT)
     processes = Processes(dist.get_rank(), dist.get_world_size())
     try:
