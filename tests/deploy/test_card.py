@@ -50,7 +50,7 @@ def test_columns_are_what_scale_and_calibration_say(card):
         ({"calibration": {"table": {}}}, "malformed: TypeError"),
         ({"calibration": {"table": []}}, "malformed: AttributeError"),
         ({"limits": None}, "malformed: TypeError"),
-        ({"precision": "int4"}, "precision float32 or int8, got 'int4'"),
+        ({"precision": "int4"}, "precision float32, float16, int8, got 'int4'"),
         ({"name": ""}, "a card needs a name"),
         ({"scale": {}}, "the scale is malformed"),
     ],

@@ -9,7 +9,7 @@ from torch import nn
 
 from fiqa.core.errors import ExportError
 from fiqa.core.protocols import InputSpec
-from fiqa.deploy.export import to_int8, to_onnx
+from fiqa.deploy.export import to_float16, to_int8, to_onnx
 from fiqa.deploy.model import network
 from fiqa.deploy.parity import Parity
 from networks import SPEC
@@ -54,6 +54,22 @@ def test_the_mean_over_both_mirror_images(regressor, images):
     np.testing.assert_allclose(run(images)[:, 0], expected, atol=1e-5)
     for n in (1, 7):
         np.testing.assert_allclose(run(flipped[:n])[:, 0], expected[:n], atol=1e-5)
+
+
+def test_float16_stores_the_rounded_weights_and_computes_in_float32(exported, images):
+    half = to_float16(exported)
+    plain, stored = (onnx.load_from_string(model).graph for model in (exported, half))
+    weights = {item.name: onnx.numpy_helper.to_array(item) for item in plain.initializer}
+    kept = {item.name: onnx.numpy_helper.to_array(item) for item in stored.initializer}
+    for name, values in weights.items():
+        expected = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
+        found = kept.get(name, kept.get(f"{name}.float16"))
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    assert any(values.dtype == np.float16 for values in kept.values())
+    run = [network(model, InputSpec(size=16), name="tiny")(images)[:, 0] for model in (half, exported)]
+    assert run[0].dtype == np.float32
+    assert 0 < np.abs(run[0] - run[1]).max() < 2e-3 * np.ptp(run[1])
 
 
 def test_int8_keeps_the_order_and_is_smaller_inside(regressor, exported, images):

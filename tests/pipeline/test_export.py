@@ -121,6 +121,18 @@ def test_int8_and_the_gate(work: Path) -> None:
     assert facts["parity"]["max_difference"] > 1e-6
 
 
+def test_float16_is_half_as_large_and_within_its_gate(work: Path) -> None:
+    with pytest.raises(SettingsError, match="give --float16 or --int8, not both"):
+        export(work, "--float16", "--int8")
+    whole = export(work).stat().st_size
+    with pytest.raises(ExportError, match="nothing was written"):
+        export(work, "--float16", "--max-difference", 1e-7)
+    assert export(work, "--float16").stat().st_size < whole
+    facts = json.loads((work / "out" / "card.json").read_text())
+    assert facts["precision"] == "float16"
+    assert 0 < facts["parity"]["max_difference"] <= 2e-3
+
+
 def test_crops_trained_on_are_the_default(work: Path) -> None:
     with pytest.raises(SettingsError, match=r"give --crops.*trained on \(not recorded\)"):
         fiqa("export", work / "reg", "-o", work / "a.onnx")

@@ -19,7 +19,7 @@ FORMAT = "fiqa-model-card"
 VERSION = 1
 INPUT, OUTPUT = "image", "quality"
 """Names of the only input and output of an exported graph."""
-Precision = Literal["float32", "int8"]
+Precision = Literal["float32", "float16", "int8"]
 _KEYS = {"spec": "input"}
 
 
@@ -64,7 +64,7 @@ class Card:
         name: Of the model, as scores name their method.
         sha256: Digest of the ONNX file that the card speaks of.
         n_bytes: Its size.
-        precision: Of weights and activations.
+        precision: Of the stored weights; ``"int8"`` computes in 8 bits too, the others in float32.
         mirror: Whether the score is the mean over a crop and its mirror image.
         spec: Crops that it takes, as raw RGB values from 0 to 255: normalisation is part of the graph.
         template: Landmarks (right eye, left eye, nose, right and left mouth corner) in the crop, x and y.
@@ -102,7 +102,9 @@ class Card:
                 f"a deployed model takes RGB values from 0 to 255, got {self.spec}; export it anew"
             )
         if self.precision not in get_args(Precision) or not self.name:
-            raise DataError(f"a card needs a name and precision float32 or int8, got {self.precision!r}")
+            raise DataError(
+                f"a card needs a name and precision {', '.join(get_args(Precision))}, got {self.precision!r}"
+            )
 
     def columns(self, scores: ArrayLike) -> dict[str, NDArray[Any]]:
         """What scores (n,) mean: ``score100``, ``percentile`` and, if calibrated, ``expected_fnmr``."""

@@ -25,12 +25,15 @@ from .models import LEARNED, REGRESSOR
 from .settings import Stage, setting
 
 if TYPE_CHECKING:
+    from ..deploy.card import Precision
     from ..deploy.scale import Scale
     from ..models.checkpoint import RegressorRecord
     from ..models.crop_network import CropNetwork
 
 CHUNK = 256
 """Crops held at a time while the reference is scored."""
+_ALLOWED: dict[str, float | None] = {"float32": 1e-4, "float16": 2e-3, "int8": None}
+"""Largest difference from the regressor, as a share of the score range."""
 LIMITS = (
     "Scores tell how useful a crop is to recognition by networks like its teacher, not how it looks.",
     "Crops cut by other landmarks or another template get other scores; see robustness.",
@@ -55,6 +58,9 @@ class Export(Stage):
     reference: Path | None = setting(
         None, help="Crop folder whose scores make 0 to 100 and percentiles; by default the same crops."
     )
+    float16: bool = setting(
+        False, help="16-bit weights, brought to 32 bits as the file is loaded: half of the size."
+    )
     int8: bool = setting(False, help="8-bit weights and activations: a quarter of the size.")
     mirror: bool = setting(
         False, help="Score the mean over a crop and its mirror image: steadier, at half the speed."
@@ -62,7 +68,8 @@ class Export(Stage):
     n_crops: int = setting(512, help="Crops to compare on, drawn by the seed.")
     n_reference: int = setting(5000, help="Crops of the reference at most, drawn by the seed.")
     max_difference: float | None = setting(
-        None, help="Largest difference allowed, as a share of the score range; 1e-4, none for int8."
+        None,
+        help="Largest difference allowed, a share of the score range; 1e-4, float16 2e-3, int8 any.",
     )
     min_spearman: float = setting(0.99, help="Smallest rank correlation allowed.")
     title: str | None = setting(None, help="Name of the model; by default that of the file.")
@@ -80,31 +87,35 @@ class Export(Stage):
         """Export, compare, and write the model and its card."""
         require("torch", extra="lab", purpose="export a trained model")
         from ..deploy.card import Card
-        from ..deploy.export import to_int8, to_onnx
+        from ..deploy.export import to_float16, to_int8, to_onnx
         from ..deploy.model import network
         from ..deploy.parity import Parity
         from ..faces.align import landmark_template
         from ..methods.learned import Learned
 
         self._check_output()
+        precision = self._precision()
         learned = Learned(self.model / REGRESSOR)
         spec = InputSpec(size=learned.spec.size, crop=learned.spec.crop)
         folder = self._crops(spec)
         calibrating, compared = self._draw(folder)
         content = to_onnx(learned.regressor, learned.spec, mirror=self.mirror)
-        content = to_int8(content, calibrating.images) if self.int8 else content
+        if precision == "int8":
+            content = to_int8(content, calibrating.images)
+        elif precision == "float16":
+            content = to_float16(content)
         name = self.title or self.output.stem
         run = network(content, spec, name=name)
         views = [compared, compared.mirrored()] if self.mirror else [compared]
         reference = np.mean([learned.score(view) for view in views], axis=0)
         parity = Parity.of(run(compared.images)[:, 0], reference=reference)
-        exact = 1e-4 if self.max_difference is None and not self.int8 else self.max_difference
-        parity.check(max_difference=exact, min_spearman=self.min_spearman)
+        allowed = _ALLOWED[precision] if self.max_difference is None else self.max_difference
+        parity.check(max_difference=allowed, min_spearman=self.min_spearman)
         card = Card(
             name=name,
             sha256=hashlib.sha256(content).hexdigest(),
             n_bytes=len(content),
-            precision="int8" if self.int8 else "float32",
+            precision=precision,
             mirror=self.mirror,
             spec=spec,
             template=tuple((x, y) for x, y in landmark_template(spec.crop, spec.size).tolist()),
@@ -120,6 +131,11 @@ class Export(Stage):
         with atomic(self.output) as temporary:
             temporary.write_bytes(content)
         write_json(self.output.with_name(CARD), facts)
+
+    def _precision(self) -> Precision:
+        if self.float16 and self.int8:
+            raise SettingsError("weights are stored in 16 bits or in 8: give --float16 or --int8, not both")
+        return "float16" if self.float16 else "int8" if self.int8 else "float32"
 
     def _check_output(self) -> None:
         """Refuse an output whose card would take the place of another model's."""
