@@ -10,13 +10,18 @@ from torch import nn
 from fiqa.core.errors import ExportError
 from fiqa.core.protocols import InputSpec
 from fiqa.deploy.export import to_float16, to_int8, to_onnx
-from fiqa.deploy.model import network
 from fiqa.deploy.parity import Parity
+from fiqa.models.crop_network import CropNetwork
+from fiqa.models.onnx_session import onnx_network
 from networks import SPEC
 
 
 def prepared(images, spec):
     return torch.from_numpy(spec.prepare(images))
+
+
+def network(model: bytes) -> CropNetwork:
+    return onnx_network("tiny", model, InputSpec(size=16), gives="score")
 
 
 def test_the_file_takes_raw_crops_in_any_number(regressor, exported, images):
@@ -42,12 +47,12 @@ def test_blue_first_and_channelwise_normalisation_go_into_the_graph(regressor, i
     spec = InputSpec(size=16, colour="bgr", mean=(1.0, 20.0, 30.0), std=(40.0, 50.0, 60.0))
     with torch.inference_mode():
         expected = regressor(prepared(images, spec)).numpy()
-    run = network(to_onnx(regressor, spec), InputSpec(size=16), name="tiny")
+    run = network(to_onnx(regressor, spec))
     np.testing.assert_allclose(run(images)[:, 0], expected, atol=1e-5)
 
 
 def test_the_mean_over_both_mirror_images(regressor, images):
-    run = network(to_onnx(regressor, SPEC, mirror=True), InputSpec(size=16), name="tiny")
+    run = network(to_onnx(regressor, SPEC, mirror=True))
     flipped = images[:, :, ::-1]
     with torch.inference_mode():
         expected = sum(regressor(prepared(one, SPEC)).numpy() for one in (images, flipped)) / 2
@@ -67,7 +72,7 @@ def test_float16_stores_the_rounded_weights_and_computes_in_float32(exported, im
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
     assert any(values.dtype == np.float16 for values in kept.values())
-    run = [network(model, InputSpec(size=16), name="tiny")(images)[:, 0] for model in (half, exported)]
+    run = [network(model)(images)[:, 0] for model in (half, exported)]
     assert run[0].dtype == np.float32
     assert 0 < np.abs(run[0] - run[1]).max() < 2e-3 * np.ptp(run[1])
 
@@ -79,7 +84,7 @@ def test_int8_keeps_the_order_and_is_smaller_inside(regressor, exported, images)
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     scales = {item.name: item for item in graph.initializer}
     assert any(list(item.dims) == [4] for name, item in scales.items() if name.endswith("_scale"))
-    run = [network(model, InputSpec(size=16), name="tiny")(images)[:, 0] for model in (small, exported)]
+    run = [network(model)(images)[:, 0] for model in (small, exported)]
     assert np.abs(run[0] - run[1]).max() > 0
     assert Parity.of(run[0], reference=run[1]).spearman > 0.95
 

@@ -12,6 +12,7 @@ from fiqa.core.protocols import InputSpec
 from fiqa.core.registry import Registry
 from fiqa.models import quality_network
 from fiqa.models import weights as records
+from fiqa.models.crop_network import CropNetwork
 from fiqa.models.quality_network import QUALITY_MODELS, QualityNetwork, load_quality_network
 from fiqa.models.weights import QUALITY, RECORDS, WeightsRecord
 from onnx_models import brightness, saved, tiny_recogniser
@@ -33,7 +34,8 @@ def test_one_number_a_crop(flat, tmp_path, rng):
 
 
 def test_anything_that_runs_will_do():
-    network = QualityNetwork("first pixel", SPEC, run=lambda batch: batch[:, 0, 0, 0])
+    run = CropNetwork("first pixel", SPEC, run=lambda batch: batch[:, 0, 0, 0], gives="score")
+    network = QualityNetwork("first pixel", run)
     images = np.zeros((2, 8, 8, 3), np.uint8)
     images[1] = 9
     assert network.score(images).tolist() == [0, 9]

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.ahead import available_processors
 from ..core.errors import SettingsError, WeightsError
-from ..core.protocols import InputSpec
 from ..core.types import FaceCrops
-from ..models.crop_network import CropNetwork
-from ..models.onnx_session import Session
+from ..models.onnx_session import onnx_network
 from .card import Card
 
 CARD = "card.json"
@@ -50,7 +47,7 @@ class Deployed:
                 f"keep a model and its card together, or run `fiqa export` again"
             )
         self.name, self.spec, self.card = card.name, card.spec, card
-        self._network = network(model, card.spec, name=card.name, threads=threads)
+        self._network = onnx_network(f"model {card.name}", model, card.spec, gives="score", threads=threads)
 
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:
         """Native quality (n,), higher = more useful.
@@ -63,22 +60,6 @@ class Deployed:
     def columns(self, scores: ArrayLike) -> dict[str, NDArray[Any]]:
         """What native scores (n,) mean, see `Card.columns`."""
         return self.card.columns(scores)
-
-
-def network(model: bytes, spec: InputSpec, *, name: str, threads: int | None = None) -> CropNetwork:
-    """The network in an ONNX file, ready to run and tried on two black crops.
-
-    Args:
-        model: The file.
-        spec: Crops that it takes.
-        name: Name in messages.
-        threads: Cores to use; None takes all of them.
-
-    Raises:
-        WeightsError: If it cannot run, does not take such crops, or does not give one score a crop.
-    """
-    run, threads = Session(model, threads=1).first, threads or available_processors()
-    return CropNetwork(f"model {name}", spec, run=run, gives="score", threads=threads)
 
 
 def load_deployed(model: Path | str | None = None, *, threads: int | None = None) -> Deployed:

@@ -15,6 +15,7 @@ from ..core.protocols import InputSpec
 BATCH = 16
 """Crops a run: past 32 the time a crop no longer falls."""
 
+Gives = Literal["embedding", "score"]
 Run = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 """Prepared crops (k, 3, size, size) to one row of numbers a crop, (k, width) or (k,)."""
 
@@ -33,7 +34,7 @@ class CropNetwork:
         spec: InputSpec,
         *,
         run: Run,
-        gives: Literal["embedding", "score"],
+        gives: Gives,
         threads: int = 1,
     ) -> None:
         """Try the network on two black crops.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core.ahead import available_processors
 from ..core.errors import WeightsError
 from ..core.protocols import InputSpec
-from .crop_network import CropNetwork
+from .crop_network import CropNetwork, Gives
 
 if TYPE_CHECKING:
     import onnx
@@ -72,6 +72,32 @@ class Session:
         self._start(**state)
 
 
+def onnx_network(
+    name: str,
+    model: onnx.ModelProto | bytes,
+    spec: InputSpec,
+    *,
+    gives: Gives,
+    threads: int | None = None,
+    dequantised: bool = False,
+) -> CropNetwork:
+    """A network of crops: batches side by side, each on one core, which no split of one batch equals.
+
+    Args:
+        name: Name in messages.
+        model: As `Session` takes it.
+        spec: How the network wants its crops.
+        gives: What it is loaded for.
+        threads: Cores to use; None takes all of them.
+        dequantised: As `Session` takes it.
+
+    Raises:
+        WeightsError: If it cannot run, does not take such crops, or does not give what it is loaded for.
+    """
+    run = Session(model, threads=1, dequantised=dequantised).first
+    return CropNetwork(name, spec, run=run, gives=gives, threads=threads or available_processors())
+
+
 class OnnxRecogniser:
     """A recogniser of one input and one embedding output."""
 
@@ -92,8 +118,9 @@ class OnnxRecogniser:
                 embedding a crop.
         """
         self.name, self.spec = name, spec
-        run, threads = Session(model, threads=1, dequantised=True).first, threads or available_processors()
-        self._network = CropNetwork(f"recogniser {name}", spec, run=run, gives="embedding", threads=threads)
+        self._network = onnx_network(
+            f"recogniser {name}", model, spec, gives="embedding", threads=threads, dequantised=True
+        )
         self.dimension = self._network.width
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

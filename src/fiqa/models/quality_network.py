@@ -11,9 +11,9 @@ from ..core.errors import SettingsError, WeightsError
 from ..core.optional import require
 from ..core.protocols import InputSpec
 from ..core.registry import Registry
-from .crop_network import CropNetwork, Run
+from .crop_network import CropNetwork
 from .layouts import layouts_of
-from .onnx_session import Session
+from .onnx_session import onnx_network
 from .weights import QUALITY, RECORDS, find_weights
 
 QUALITY_MODELS = Registry("quality model", tuple(record for record in RECORDS if record.target == QUALITY))
@@ -27,19 +27,8 @@ class QualityNetwork:
         spec: How the network wants its crops.
     """
 
-    def __init__(self, name: str, spec: InputSpec, *, run: Run) -> None:
-        """Try the network on two black crops.
-
-        Args:
-            name: Name in messages.
-            spec: How the network wants its crops.
-            run: Prepared crops (k, 3, size, size) to scores (k, 1) or (k,).
-
-        Raises:
-            WeightsError: If it does not take crops as in `spec` or gives anything but one number a crop.
-        """
-        self.name, self.spec = name, spec
-        self._network = CropNetwork(f"quality model {name}", spec, run=run, gives="score")
+    def __init__(self, name: str, network: CropNetwork) -> None:
+        self.name, self.spec, self._network = name, network.spec, network
 
     def score(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """What the network says (n,) of uint8 RGB crops (n, size, size, 3), in its own direction.
@@ -85,7 +74,8 @@ def load_quality_network(
     require("onnx", extra="lab", purpose="read a network of another make")
     from .onnx_graph import read_crop_graph
 
-    return QualityNetwork(path.stem, contract, run=Session(read_crop_graph(path, contract)).first)
+    name, model = f"quality model {path.stem}", read_crop_graph(path, contract)
+    return QualityNetwork(path.stem, onnx_network(name, model, contract, gives="score"))
 
 
 def _published(path: Path, contract: InputSpec | None, method: str) -> QualityNetwork:
@@ -96,4 +86,5 @@ def _published(path: Path, contract: InputSpec | None, method: str) -> QualityNe
 
     checkpoint = load_published(path, kind="quality", method=method)
     spec = contract or checkpoint.layout.spec
-    return QualityNetwork(path.stem, spec, run=TorchRun(frozen(checkpoint.module())))
+    run = TorchRun(frozen(checkpoint.module()))
+    return QualityNetwork(path.stem, CropNetwork(f"quality model {path.stem}", spec, run=run, gives="score"))

@@ -88,10 +88,10 @@ class Export(Stage):
         require("torch", extra="lab", purpose="export a trained model")
         from ..deploy.card import Card
         from ..deploy.export import to_float16, to_int8, to_onnx
-        from ..deploy.model import network
         from ..deploy.parity import Parity
         from ..faces.align import landmark_template
         from ..methods.learned import Learned
+        from ..models.onnx_session import onnx_network
 
         self._check_output()
         precision = self._precision()
@@ -105,7 +105,7 @@ class Export(Stage):
         elif precision == "float16":
             content = to_float16(content)
         name = self.title or self.output.stem
-        run = network(content, spec, name=name)
+        run = onnx_network(f"model {name}", content, spec, gives="score")
         views = [compared, compared.mirrored()] if self.mirror else [compared]
         reference = np.mean([learned.score(view) for view in views], axis=0)
         parity = Parity.of(run(compared.images)[:, 0], reference=reference)
