@@ -88,6 +88,14 @@ def test_what_is_served(client, scorer):
     assert (model["reference"], model["n_reference"]) == ("whole numbers", 101)
 
 
+@pytest.mark.parametrize("path", ["/", "/page.js", "/healthz"])
+def test_head_tells_what_get_would(client, path: str) -> None:
+    got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert head.headers["content-length"] == got.headers["content-length"]
+
+
 def test_what_cannot_be_served(client):
     assert problem(client.post("/v1/score", files={"other": b"x"}), 422) == "malformed"
     assert problem(client.post("/v1/score", json={"images": []}), 415) == "not_multipart"

@@ -127,8 +127,9 @@ async def healthz() -> Health:
     return Health()
 
 
+free.add_api_route("/healthz", healthz, methods=["HEAD"], include_in_schema=False)
 for _path in FILES:
-    free.add_api_route(_path, partial(page_file, _path), include_in_schema=False)
+    free.add_api_route(_path, partial(page_file, _path), methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def create_app(scorer: Scorer, limits: Limits | None = None, *, workers: int = 2) -> FastAPI:
