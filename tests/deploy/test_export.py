@@ -9,9 +9,10 @@ from torch import nn
 
 from fiqa.core.errors import ExportError
 from fiqa.core.protocols import InputSpec
-from fiqa.deploy.export import to_float16, to_int8, to_onnx
+from fiqa.deploy.export import to_int8, to_onnx
 from fiqa.deploy.parity import Parity
 from fiqa.models.crop_network import CropNetwork
+from fiqa.models.onnx_graph import to_float16
 from fiqa.models.onnx_session import onnx_network
 from networks import SPEC
 

@@ -81,29 +81,6 @@ def to_onnx(regressor: nn.Module, spec: InputSpec, *, mirror: bool = False) -> b
         return file.read_bytes()
 
 
-def to_float16(model: bytes) -> bytes:
-    """The model with 16-bit weights, half of the size; they become 32 bits as it is loaded, and compute so.
-
-    Args:
-        model: As `to_onnx` gives it.
-    """
-    import onnx
-
-    proto = onnx.load_from_string(model)
-    casts = []
-    for tensor in proto.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1:
-            name, half = tensor.name, f"{tensor.name}.float16"
-            values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, half))
-            casts.append(onnx.helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *proto.graph.node]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
-    content: bytes = proto.SerializeToString()
-    return content
-
-
 def to_int8(model: bytes, images: NDArray[np.uint8]) -> bytes:
     """The model with 8-bit weights (one scale a channel) and activations, as quantise-dequantise pairs.
 

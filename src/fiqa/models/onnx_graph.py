@@ -76,6 +76,27 @@ def read_crop_graph(path: Path, spec: InputSpec) -> onnx.ModelProto:
     return model
 
 
+def to_float16(model: bytes) -> bytes:
+    """A model with 16-bit weights, half of the size; they become 32 bits as it is loaded, and compute so.
+
+    Args:
+        model: The content of a file; its matrices and kernels of float32 are rounded, vectors stay.
+    """
+    proto = onnx.load_from_string(model)
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1:
+            name, half = tensor.name, f"{tensor.name}.float16"
+            values = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(values, half))
+            casts.append(onnx.helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    content: bytes = proto.SerializeToString()
+    return content
+
+
 def describe(path: Path) -> dict[str, dict[str, list[int | str]]]:
     """Names and recorded lengths of what an ONNX file takes and gives, under ``inputs`` and ``outputs``.
 

@@ -87,10 +87,11 @@ class Export(Stage):
         """Export, compare, and write the model and its card."""
         require("torch", extra="lab", purpose="export a trained model")
         from ..deploy.card import Card
-        from ..deploy.export import to_float16, to_int8, to_onnx
+        from ..deploy.export import to_int8, to_onnx
         from ..deploy.parity import Parity
         from ..faces.align import landmark_template
         from ..methods.learned import Learned
+        from ..models.onnx_graph import to_float16
         from ..models.onnx_session import onnx_network
 
         self._check_output()
