@@ -51,7 +51,7 @@ THIRD_PARTY = {
     "comparisons": {"numpy", "numba", "scipy", "threadpoolctl"},
     "optimize": {"numpy"},
     "evaluate": {"numpy", "scipy", "sklearn", "matplotlib", "jinja2"},
-    "models": {"numpy", "onnx", "onnxruntime", "torch"},
+    "models": {"numpy", "cv2", "onnx", "onnxruntime", "torch"},
     "faces": {"numpy", "cv2", "onnxruntime"},
     "methods": {"numpy", "torch"},
     "explain": {"numpy", "PIL", "torch"},

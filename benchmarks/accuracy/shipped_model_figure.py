@@ -24,7 +24,8 @@ PANELS = {
 }
 METHODS = {
     "student": "fiqa-s, on people it has never seen",
-    "teacher": "its teacher: norm of SFace",
+    "teacher": "its teacher: norm of SFace in two looks",
+    "norm_sface": "norm of SFace",
     "norm_arcface_mbf": "norm of ArcFace-MBF",
     "ser_fiq": "SER-FIQ on ArcFace-MBF",
     "classical": "classical factors",
@@ -36,7 +37,7 @@ METHODS = {
 def main() -> None:
     with RESULTS.open() as file:
         rows = list(csv.DictReader(file))
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 2.7), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 3.0), sharey=True, layout="constrained")
     for axis, (bed, title) in zip(axes, PANELS.items(), strict=True):
         areas = {
             row["method"]: [float(row[name]) for name in ("low", "pauc", "high")]

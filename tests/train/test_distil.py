@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from fiqa.core.arrays import rank_correlation
+from fiqa.core.arrays import mean_ranks, rank_correlation
 from fiqa.core.errors import SettingsError
 from fiqa.core.protocols import Progress, silent
 from fiqa.models.checkpoint import load_regressor, state_digest
 from fiqa.models.objective import Facts
 from fiqa.train.distil import Distillation, Teacher, distil, lesson_of, norm_teacher, taught
+from fiqa.train.lesson import Lesson
 from fiqa.train.scoring import score_crops
 from fiqa.train.settings import PRESETS, TrainSettings
 from fiqa.train.training import TrainResult, train
-from fiqa.train.variants import Mirrored, Variant
+from fiqa.train.variants import Mirrored, Softened, Variant
 from networks import MemoryCrops, brightness_task, tiny_recogniser
 
 SETTINGS = TrainSettings(
@@ -69,6 +70,30 @@ def test_targets_are_what_the_teacher_says_of_each_variant(
     assert np.std(outputs[:, 0]) > 0.02
     again = taught(variant, teacher, cache=tmp_path)
     np.testing.assert_array_equal(outputs, again)
+
+
+def test_a_second_look_moves_targets_to_the_mean_of_both(
+    crops: MemoryCrops, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lessons: list[Lesson] = []
+    monkeypatch.setattr("fiqa.train.distil.train", lambda images, lesson, **rest: lessons.append(lesson))
+    for sigma in (0.0, 2.0):
+        distil(
+            [crops],
+            [teacher],
+            student=tiny_recogniser(seed=9),
+            settings=SETTINGS,
+            second_look=sigma,
+            folder=tmp_path / "out",
+            cache=tmp_path,
+        )
+    looks = [taught(look, teacher, cache=tmp_path)[:, 0] for look in (crops, Softened(crops, sigma=2))]
+    first, both = (lesson.labels for lesson in lessons)
+    n_crops = len(crops.samples)
+    np.testing.assert_allclose(first.values[:n_crops], mean_ranks(looks[0]) / (n_crops - 1))
+    np.testing.assert_allclose(both.values[:n_crops], mean_ranks((looks[0] + looks[1]) / 2) / (n_crops - 1))
+    assert not np.array_equal(first.values, both.values)
+    assert both.method == f"{first.method}, looking twice"
 
 
 def test_the_norm_of_a_recogniser_teaches_without_training(crops: MemoryCrops, tmp_path: Path) -> None:

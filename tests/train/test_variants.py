@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from fiqa.core.errors import DataError
 from fiqa.core.types import SampleSet
 from fiqa.train import features as module
-from fiqa.train.variants import Joined, Mirrored, Variant
+from fiqa.train.variants import Joined, Mirrored, Softened, Variant
 from networks import MemoryCrops, brightness_task
 
 
@@ -63,3 +64,13 @@ def test_several_sources_are_read_as_one(crops: MemoryCrops) -> None:
 def test_sources_that_share_ids_are_refused(crops: MemoryCrops) -> None:
     with pytest.raises(DataError, match=r"s00/0\.png"):
         Joined([crops, crops])
+
+
+def test_a_second_look_is_the_same_crop_blurred(crops: MemoryCrops) -> None:
+    rows = np.array([4, 0])
+    look = Softened(crops, sigma=2)
+    expected = [cv2.GaussianBlur(crops.images[row], (0, 0), 2.0) for row in rows]
+    np.testing.assert_array_equal(look.load(rows).images, expected)
+    assert look.samples is crops.samples
+    assert look.digest == Softened(crops, sigma=2.0).digest
+    assert len({look.digest, crops.digest, Softened(crops, sigma=1).digest}) == 3

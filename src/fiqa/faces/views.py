@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .align import landmark_template, similarity
+
 Image = NDArray[np.uint8]
 
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)
-_RADIUS = 0.42
-"""Of a head, seen as an upright cylinder, as a share of the crop's side."""
+_CENTRE, _HALF_WIDTH, _HALF_HEIGHT, _DEPTH = (0.5, 0.58), 0.40, 0.68, 0.45
+"""Of a head, seen as half an ellipsoid, in an aligned crop of side 1."""
+_NOSE, _NOSE_WIDTH, _NOSE_TIP, _NOSE_ABOVE, _NOSE_BELOW = 0.055, 0.045, 0.04, 0.13, 0.045
+"""How far it stands out, its width, its tip below the centre, its lengths above and below the tip."""
+_NOISE = 0.015
+"""Standard deviation of the landmarks of a face that is turned, as a share of the side."""
+_BLUR = 0.06
 
 
-def turned(image: Image, *, yaw: float) -> Image:
-    """The face turned to a side, as if it were painted on an upright cylinder.
+def turned(image: Image, *, yaw: float, rng: np.random.Generator) -> Image:
+    """The face turned to a side about the upright axis of its head, and aligned anew.
 
-    What was in front stays in the middle, as alignment to landmarks would have it, and grows narrow; the
-    far cheek vanishes behind the edge of the head, and the near one grows wide.
+    The head is half an ellipsoid with a nose; each row shows that part of it which is then in front. What was
+    beside the head stays beside it, and where the crop ends a blur of its mirror image goes on. The crop is
+    cut again by the landmarks, which turn with the surface and are found with some error.
 
     Args:
-        image: (side, side, 3) uint8 RGB, an aligned crop.
-        yaw: Degrees in [-90, 90]; positive shows the cheek on the left of the crop. 0 changes nothing but
-            what lies beside the head.
+        image: (side, side, 3) uint8 RGB, a crop aligned as for ArcFace.
+        yaw: Whole degrees in [-90, 90], others are rounded; positive shows the cheek on the left of the crop.
+        rng: Draws the error of the landmarks, a standard deviation of 0.015 of the side.
     """
+    if yaw < 0:
+        return np.ascontiguousarray(turned(image[:, ::-1], yaw=-yaw, rng=rng)[:, ::-1])
     side = image.shape[0]
-    radius, centre, angle = _RADIUS * side, (side - 1) / 2, np.radians(yaw)
-    across = (np.arange(side) - centre) / radius + np.sin(angle)
-    around = np.arcsin(across.clip(-1, 1)) - angle
-    beside = np.abs(across) > 1
-    flat = np.where(beside, across, np.sin(around.clip(-np.pi / 2, np.pi / 2)))
-    columns = np.broadcast_to((centre + radius * flat).astype(np.float32), (side, side))
-    rows = np.broadcast_to(np.arange(side, dtype=np.float32)[:, None], (side, side))
-    return np.asarray(
-        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    columns, landmarks = _side_view(round(yaw), side)
+    found = landmarks + rng.normal(0, _NOISE * side, landmarks.shape)
+    back = cv2.invertAffineTransform(similarity(found, landmark_template("arcface", side)))
+    grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=2).astype(np.float32)
+    x, y = cv2.split(cv2.transform(grid, back))
+    columns = cv2.remap(columns, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns += x - x.clip(0, side - 1)
+    sharp, blurred = (
+        cv2.remap(picture, columns, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        for picture in (image, cv2.GaussianBlur(image, (0, 0), _BLUR * side))
     )
+    outside = (columns < 0) | (columns > side - 1)
+    view: Image = np.where(outside[..., None], blurred, sharp)
+    return view
+
+
+@cache
+def _side_view(yaw: int, side: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Which column of the frontal crop each pixel (side, side) shows, and where the landmarks (5, 2) are."""
+    cos, sin = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+    marks = (landmark_template("arcface", side) + 0.5) / side - _CENTRE
+    across = marks[:, 0] * cos + _depth(*marks.T) * sin
+    moved = across.mean() - marks[:, 0].mean()
+    places = (np.arange(side) + 0.5) / side
+    columns = np.empty((side, side), np.float32)
+    target = places - _CENTRE[0] + moved
+    for row, y in enumerate(places - _CENTRE[1]):
+        half = _HALF_WIDTH * np.sqrt(1 - (y / _HALF_HEIGHT) ** 2)
+        x = np.linspace(-half, half, 4 * side)
+        seen = np.maximum.accumulate(x * cos + _depth(x, y) * sin)
+        beside = np.minimum(target - seen[0], 0) + np.maximum(target - seen[-1], 0)
+        columns[row] = np.interp(target, seen, x) + beside
+    landmarks = np.stack([across - moved, marks[:, 1]], axis=1) + _CENTRE
+    return (columns + np.float32(_CENTRE[0])) * side - np.float32(0.5), landmarks * side - 0.5
+
+
+def _depth(x: NDArray[np.float64], y: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """How far the surface of a head stands out at places relative to its centre, as shares of the side."""
+    head = _DEPTH * np.sqrt(np.maximum(1 - (x / _HALF_WIDTH) ** 2 - (y / _HALF_HEIGHT) ** 2, 0))
+    below = y - _NOSE_TIP
+    length = np.where(below > 0, _NOSE_BELOW, _NOSE_ABOVE)
+    nose: NDArray[np.float64] = _NOSE * np.exp(-((x / _NOSE_WIDTH) ** 2) - (below / length) ** 2)
+    return head + nose
 
 
 def framed(image: Image, *, rng: np.random.Generator) -> Image:

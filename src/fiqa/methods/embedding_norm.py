@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..core.protocols import Recogniser
 from ..core.types import EmbeddingSet, FaceCrops, QualityScores, SampleSet
+from ..models.second_look import softened
+from .bounds import real
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +30,20 @@ class EmbeddingNorm:
 
     name = "embedding_norm"
 
-    def __init__(self, recogniser: Recogniser) -> None:
+    def __init__(self, recogniser: Recogniser, *, second_look: float | None = None) -> None:
+        """Score by a recogniser.
+
+        Args:
+            recogniser: Any.
+            second_look: Blur, as a standard deviation in pixels, above 0; the score is then the mean length
+                of the embeddings of the crop and of the blurred crop. Without it a recogniser that takes
+                noise for a great harm is believed even if other recognisers see past it.
+
+        Raises:
+            SettingsError: If `second_look` is out of range.
+        """
         self.spec = recogniser.spec
+        self.second_look = None if second_look is None else real("second_look", second_look)
         self._recogniser = recogniser
 
     def score(self, crops: FaceCrops) -> NDArray[np.float64]:
@@ -38,15 +52,23 @@ class EmbeddingNorm:
         Raises:
             DataError: If the crops have another size than the recogniser wants.
         """
-        vectors = self._recogniser.embed(crops.images).astype(np.float64)
+        scores = self._norms(crops.images)
+        if self.second_look is not None:
+            scores = (scores + self._norms(softened(crops.images, sigma=self.second_look))) / 2
+        return scores
+
+    def _norms(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        vectors = self._recogniser.embed(images).astype(np.float64)
         norms: NDArray[np.float64] = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
         return norms
 
     @property
     def score_tensor(self) -> Callable[[Tensor], Tensor] | None:
-        """The score (n,) of prepared crops with gradients; None where the recogniser is not in torch."""
+        """The score (n,) of prepared crops with gradients; None by a second look or out of torch."""
         module = getattr(self._recogniser, "module", None)
-        return None if module is None else lambda prepared: module(prepared).norm(dim=1)
+        if module is None or self.second_look is not None:
+            return None
+        return lambda prepared: module(prepared).norm(dim=1)
 
 
 class NormLabels:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..train.settings import TrainSettings
 
 
-_YAW = 75.0
+_YAW = 80.0
 """Degrees that variants are turned by at most."""
 
 
@@ -51,6 +51,10 @@ class Distil(PresetStage):
     variants: int = setting(2, help="Degraded or turned variants of each crop.")
     turned: float = setting(0.5, help="Share of variants that are side views in a tilted frame.")
     toned: float = setting(0.5, help="Share of variants in other tones, half of them grey.")
+    second_look: float = setting(
+        0.0,
+        help="Blur in pixels of a second look of the teachers; the mean of both scores is learnt. 0: none.",
+    )
     guide: float = setting(1.0, help="Weight of the teachers' embedding; 0 learns scores alone.")
     ranking: float = setting(0.0, help="Weight of the order of pairs in a batch.")
     epochs: int = setting(4, help="Passes over all variants and their mirror images.")
@@ -84,6 +88,8 @@ class Distil(PresetStage):
                 f"variants must be 0 or more, turned and toned in [0, 1], got {self.variants}, "
                 f"{self.turned} and {self.toned}"
             )
+        if self.second_look < 0:
+            raise SettingsError(f"second_look must be 0 or more, got {self.second_look}")
         network = student(self.student, seed=self.seed)
         if self.inherit is not None:
             inherit(network.module, _teacher(self.inherit).regressor.backbone)
@@ -99,7 +105,7 @@ class Distil(PresetStage):
                     crops,
                     name=str(number),
                     vary=partial(self._vary, number=number),
-                    recipe=f"seed {self.seed} turned {self.turned} toned {self.toned}",
+                    recipe=f"seed {self.seed} turned {self.turned} by {_YAW} toned {self.toned}",
                     cache=cache,
                     progress=progress,
                 )
@@ -109,6 +115,7 @@ class Distil(PresetStage):
             teachers,
             student=network,
             settings=settings,
+            second_look=self.second_look,
             guide=self.guide,
             ranking=self.ranking,
             folder=folder,
@@ -125,7 +132,7 @@ class Distil(PresetStage):
         if rng.random() < self.toned:
             image = toned(image, rng=rng)
         if rng.random() < self.turned:
-            image = framed(turned(image, yaw=rng.uniform(-_YAW, _YAW)), rng=rng)
+            image = framed(turned(image, yaw=rng.uniform(-_YAW, _YAW), rng=rng), rng=rng)
             if rng.random() < 0.5:
                 return image
         return degrade(image, draw.kind, severity=draw.severity, rng=rng)

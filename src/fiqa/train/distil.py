@@ -32,7 +32,7 @@ from .losses import ranking_loss
 from .scoring import above_cut
 from .settings import TrainSettings
 from .training import TrainResult, train
-from .variants import Joined, Mirrored
+from .variants import Joined, Mirrored, Softened
 
 _BATCH = 64
 _WIDTH = 0.1
@@ -183,6 +183,7 @@ def distil(
     *,
     student: TorchRecogniser,
     settings: TrainSettings,
+    second_look: float = 0.0,
     guide: float = 1.0,
     ranking: float = 0.0,
     folder: Path,
@@ -196,6 +197,8 @@ def distil(
         teachers: One or more.
         student: The network to train; left unchanged.
         settings: How to train, with ``layers="whole"``.
+        second_look: Blur, as a standard deviation in pixels, of a second look that teachers take at each
+            crop; the mean of both scores is learnt. 0 for none.
         guide: Weight of the teachers' embedding, see `Distillation`.
         ranking: Weight of the pair loss.
         folder: Where to write, as `train` does.
@@ -206,11 +209,17 @@ def distil(
         DataError: If sources share sample ids, or as `train` does.
         SettingsError: As `train` does.
     """
-    outputs = [
-        np.concatenate([taught(source, teacher, cache=cache, progress=progress) for source in sources])
-        for teacher in teachers
-    ]
-    images = Mirrored(Joined(sources))
+
+    def said(teacher: Teacher, looks: Sequence[CropSource]) -> NDArray[np.float32]:
+        return np.concatenate([taught(look, teacher, cache=cache, progress=progress) for look in looks])
+
+    outputs = [said(teacher, sources) for teacher in teachers]
     names = [teacher.record.teacher for teacher in teachers]
+    if second_look:
+        again = [Softened(source, sigma=second_look) for source in sources]
+        for teacher, output in zip(teachers, outputs, strict=True):
+            output[:, 0] = (output[:, 0] + said(teacher, again)[:, 0]) / 2
+        names = [f"{name}, looking twice" for name in names]
+    images = Mirrored(Joined(sources))
     lesson = lesson_of(images, outputs, names=names, guide=guide, ranking=ranking)
     return train(images, lesson, recogniser=student, settings=settings, folder=folder, progress=progress)

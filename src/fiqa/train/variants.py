@@ -1,4 +1,4 @@
-"""Crops to distil on: seeded degraded variants, several sources as one, and mirror images of all."""
+"""Crops to distil on: seeded degraded variants, several sources as one, mirror images and second looks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.protocols import Progress, silent
 from ..core.types import FaceCrops, SampleSet
+from ..models.second_look import softened
 from .data import CropSource
 from .features import cached
 
@@ -100,6 +101,19 @@ class Mirrored:
         images = self.crops.load(rows % n_crops).images
         mirror = (rows >= n_crops)[:, None, None, None]
         return FaceCrops(np.where(mirror, images[:, :, ::-1], images))
+
+
+class Softened:
+    """n crops, blurred, under their own ids."""
+
+    def __init__(self, crops: CropSource, *, sigma: float) -> None:
+        self.crops, self.sigma = crops, sigma
+        self.samples = crops.samples
+        self.digest = _digest("softened", str(float(sigma)), crops.digest)
+
+    def load(self, rows: NDArray[np.int64]) -> FaceCrops:
+        """The crops at these rows."""
+        return FaceCrops(softened(self.crops.load(rows).images, sigma=self.sigma))
 
 
 def _digest(*parts: str) -> str:
