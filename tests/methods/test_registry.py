@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fiqa.core.errors import SettingsError
@@ -76,7 +78,11 @@ class Plain:
         ),
         (
             lambda: load_method("embedding_norm", tiny_recogniser(), settings={"power": 2}),
-            "method embedding_norm has no setting 'power'; it has none",
+            "method embedding_norm has no setting 'power'; it has second_look",
+        ),
+        (
+            lambda: load_method("learned", checkpoint=Path("r.pt"), settings={"power": 2}),
+            "method learned has no setting 'power'; it has none",
         ),
         (lambda: load_method("lightqnet"), "lightqnet scores crops by a trained model alone; train one"),
         (lambda: load_label_source("lightqnet"), "lightqnet derives no labels; it is trained"),
