@@ -2,12 +2,13 @@
 
 python -m benchmarks.accuracy.shipped_model TEST SCORES --data DATA
 
-TEST holds lfw/, degraded-lfw/ and cfp-fp/ with a folder of embeddings for each test recogniser, as
-`fiqa reproduce` leaves them; DATA the protocols of LFW and CFP. SCORES holds one scores file for each row of
-the table, <benchmark>/<method>.csv or .parquet; `student` is the student trained on the other data set,
-`shipped` the one trained on both, `teacher` what taught them. All other names are free: embedding_norm,
-classical, ser_fiq, grafiqs ... by `fiqa score`, qualityface and insightface by `python -m benchmarks.peers`.
-Scores that do not cover the pairs of a test bed (of a slow method on one fold, say) are left out there.
+TEST holds lfw/, degraded-lfw/ and cfp-fp/ with a folder of embeddings for each test recogniser, as `fiqa
+reproduce` leaves them, and degraded-cfp/ as configs/degraded-cfp.toml does; DATA the protocols of LFW and
+CFP. SCORES holds one scores file for each row of the table, <benchmark>/<method>.csv or .parquet;
+`student` is the student trained on the other data set, `shipped` the one trained on both, `teacher` what
+taught them. All other names are free: norm_sface, classical, ser_fiq, grafiqs ... by `fiqa score`,
+qualityface and insightface by `python -m benchmarks.peers`. Scores that do not cover the pairs of a test
+bed (of a slow method on one fold, say) are left out there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ BENCHMARKS = {
         "first fold": "csv:{test}/degraded-lfw/part-faceqan/pairs.csv",
     },
     "cfp-fp": {"protocol": "cfp-fp:{data}/cfp"},
+    "degraded-cfp": {"frontal": "cfp-ff:{data}/cfp", "profile": "cfp-fp:{data}/cfp"},
 }
 RECOGNISERS = ("arcface_mbf", "dlib_resnet")
 MEASURE = Measure("normalised", 0.3)
