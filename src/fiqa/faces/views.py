@@ -20,6 +20,7 @@ _NOSE, _NOSE_WIDTH, _NOSE_TIP, _NOSE_ABOVE, _NOSE_BELOW = 0.055, 0.045, 0.04, 0.
 _NOISE = 0.015
 """Standard deviation of the landmarks of a face that is turned, as a share of the side."""
 _BLUR = 0.06
+"""Of what goes on beyond the crop, as a share of the side."""
 
 
 def turned(image: Image, *, yaw: float, rng: np.random.Generator) -> Image:
