@@ -3,7 +3,7 @@
 python -m benchmarks.accuracy.shipped_model TEST SCORES --data DATA
 
 TEST holds lfw/, degraded-lfw/ and cfp-fp/ with a folder of embeddings for each test recogniser, as `fiqa
-reproduce` leaves them, and degraded-cfp/ as configs/degraded-cfp.toml does; DATA the protocols of LFW and
+reproduce` leaves them, and degraded-cfp/ as configs/degraded-lfw.toml says; DATA the protocols of LFW and
 CFP. SCORES holds one scores file for each row of the table, <benchmark>/<method>.csv or .parquet;
 `student` is the student trained on the other data set, `shipped` the one trained on both, `teacher` what
 taught them. All other names are free: norm_sface, classical, ser_fiq, grafiqs ... by `fiqa score`,

@@ -210,16 +210,14 @@ def distil(
         SettingsError: As `train` does.
     """
 
-    def said(teacher: Teacher, looks: Sequence[CropSource]) -> NDArray[np.float32]:
-        return np.concatenate([taught(look, teacher, cache=cache, progress=progress) for look in looks])
+    def said(source: CropSource, teacher: Teacher) -> NDArray[np.float32]:
+        looks = [source, Softened(source, sigma=second_look)] if second_look else [source]
+        heard = [taught(look, teacher, cache=cache, progress=progress) for look in looks]
+        scores = np.mean([one[:, 0] for one in heard], axis=0)
+        return np.column_stack([scores, heard[0][:, 1:]])
 
-    outputs = [said(teacher, sources) for teacher in teachers]
-    names = [teacher.record.teacher for teacher in teachers]
-    if second_look:
-        again = [Softened(source, sigma=second_look) for source in sources]
-        for teacher, output in zip(teachers, outputs, strict=True):
-            output[:, 0] = (output[:, 0] + said(teacher, again)[:, 0]) / 2
-        names = [f"{name}, looking twice" for name in names]
+    outputs = [np.concatenate([said(source, teacher) for source in sources]) for teacher in teachers]
+    names = [teacher.record.teacher + ", looking twice" * bool(second_look) for teacher in teachers]
     images = Mirrored(Joined(sources))
     lesson = lesson_of(images, outputs, names=names, guide=guide, ranking=ranking)
     return train(images, lesson, recogniser=student, settings=settings, folder=folder, progress=progress)
