@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "faces": {"core", "models"},
     "methods": {"core", "models", "comparisons"},
     "explain": {"core", "methods"},
-    "train": {"core", "io", "models"},
+    "train": {"core", "io", "models", "comparisons"},
     "deploy": {"core", "io", "models", "faces"},
     "pipeline": {
         *(

@@ -8,7 +8,7 @@ import pytest
 from fiqa.core.errors import DataError
 from fiqa.core.types import EmbeddingSet, SampleSet
 from fiqa.methods import class_centre
-from fiqa.methods.class_centre import ClassCentre, subject_sums
+from fiqa.methods.class_centre import ClassCentre
 from synthetic import make_embeddings
 
 
@@ -45,19 +45,12 @@ def label_by_loops(embeddings, samples):
 
 @pytest.mark.parametrize("block", [2, 16_384])
 def test_labels_follow_the_definition(rng, block, monkeypatch):
-    monkeypatch.setattr(class_centre, "_BLOCK_ROWS", block)
+    monkeypatch.setattr(class_centre, "BLOCK_ROWS", block)
     embeddings, samples = make_embeddings([5, 1, 2, 7, 3], rng)
     labels = ClassCentre().labels(embeddings, samples, rng)
     expected = label_by_loops(embeddings, samples)
     assert labels.sample_ids.tolist() == list(expected)
     np.testing.assert_allclose(labels.values, list(expected.values()), atol=1e-6)
-
-
-def test_sums_of_subjects(rng, monkeypatch):
-    monkeypatch.setattr(class_centre, "_BLOCK_ROWS", 3)
-    vectors, codes = rng.normal(size=(10, 4)), np.array([2, 0, 1, 1, 2, 2, 0, 3, 3, 1])
-    expected = [vectors[codes == code].sum(axis=0) for code in range(4)]
-    np.testing.assert_allclose(subject_sums(vectors, codes), expected)
 
 
 def test_samples_without_a_partner_are_counted(rng, caplog):

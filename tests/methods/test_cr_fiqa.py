@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fiqa.comparisons import subjects
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.types import EmbeddingSet, SampleSet
-from fiqa.methods import cr_fiqa
 from fiqa.methods.cr_fiqa import CrFiqaLabels
 from synthetic import make_embeddings
 
@@ -30,7 +30,7 @@ def label_by_loops(embeddings, samples, *, shift):
 @pytest.mark.parametrize(("denominator", "shift"), [("shifted", 1.0), ("plain", 0.0)])
 @pytest.mark.parametrize("block", [1, 2**24])
 def test_labels_follow_the_definition(rng, denominator, shift, block, monkeypatch):
-    monkeypatch.setattr(cr_fiqa, "_BLOCK_VALUES", block)
+    monkeypatch.setattr(subjects, "_BLOCK_VALUES", block)
     embeddings, samples = make_embeddings([4, 1, 3, 6, 2, 5, 4], rng, dimension=3)
     labels = CrFiqaLabels(denominator=denominator).labels(embeddings, samples, rng)
     expected = label_by_loops(embeddings, samples, shift=shift)

@@ -127,8 +127,10 @@ def test_what_cannot_be_distilled_is_said(crops: Path, tmp_path: Path) -> None:
         run(variants=-1)
     with pytest.raises(SettingsError, match=r"turned and toned in \[0, 1\], got 3, 0.5 and 1.5"):
         run(variants=3, toned=1.5)
-    with pytest.raises(SettingsError, match=r"second_look must be 0 or more, got -1"):
+    with pytest.raises(SettingsError, match=r"second_look must be 0 or more and .*, got -1 and 0.0"):
         run(second_look=-1)
+    with pytest.raises(SettingsError, match=r"separation in \[0, 1\], got 0.0 and 1.5"):
+        run(separation=1.5)
     with pytest.raises(SettingsError, match=r"'sfaec'.*sface"):
         run(teacher=("sfaec",))
     with pytest.raises(SettingsError, match="student-WIDTH"):

@@ -17,9 +17,10 @@ from fiqa.models.objective import Facts
 from fiqa.train.distil import Distillation, Teacher, distil, lesson_of, norm_teacher, taught
 from fiqa.train.lesson import Lesson
 from fiqa.train.scoring import score_crops
+from fiqa.train.separation import ranks_moved, separations
 from fiqa.train.settings import PRESETS, TrainSettings
 from fiqa.train.training import TrainResult, train
-from fiqa.train.variants import Mirrored, Softened, Variant
+from fiqa.train.variants import Joined, Mirrored, Softened, Variant
 from networks import MemoryCrops, brightness_task, tiny_recogniser
 
 SETTINGS = TrainSettings(
@@ -94,6 +95,36 @@ def test_a_second_look_moves_targets_to_the_mean_of_both(
     np.testing.assert_allclose(both.values[:n_crops], mean_ranks((looks[0] + looks[1]) / 2) / (n_crops - 1))
     assert not np.array_equal(first.values, both.values)
     assert both.method == f"{first.method}, looking twice"
+
+
+def test_separation_moves_targets_by_the_embeddings_of_the_last_look(
+    crops: MemoryCrops, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lessons: list[Lesson] = []
+    monkeypatch.setattr("fiqa.train.distil.train", lambda images, lesson, **rest: lessons.append(lesson))
+    sources = [crops, Variant(crops, name="1", vary=darker, recipe="darker", cache=tmp_path)]
+    distil(
+        sources,
+        [teacher],
+        student=tiny_recogniser(seed=9),
+        settings=SETTINGS,
+        second_look=2.0,
+        separation=0.3,
+        folder=tmp_path / "out",
+        cache=tmp_path,
+    )
+    both = Joined(sources)
+    sharp, soft = (
+        np.concatenate([taught(look(source), teacher, cache=tmp_path) for source in sources])
+        for look in (lambda source: source, lambda source: Softened(source, sigma=2))
+    )
+    apart = separations(soft[:, 1:], both.samples.subject_codes(), both.originals)
+    blended = ranks_moved((sharp[:, 0] + soft[:, 0]) / 2, apart, share=0.3)
+    labels = lessons[0].labels
+    n_images = len(both.samples)
+    np.testing.assert_allclose(labels.values[:n_images], mean_ranks(blended) / (n_images - 1))
+    np.testing.assert_allclose(labels.values[n_images:], labels.values[:n_images])
+    assert labels.method.endswith(", looking twice, 0.3 of it separation")
 
 
 def test_the_norm_of_a_recogniser_teaches_without_training(crops: MemoryCrops, tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_mirror_images_follow_the_crops(crops: MemoryCrops) -> None:
     assert both.digest != crops.digest
 
 
+def test_a_variant_knows_the_row_of_its_crop(crops: MemoryCrops, tmp_path: Path) -> None:
+    more = MemoryCrops(crops.images[:2], SampleSet(np.array(list("ab")), np.array(list("xy"))))
+    first, second, alone = (
+        Variant(source, name=name, vary=darker, recipe="halved", cache=tmp_path)
+        for source, name in ((crops, "1"), (more, "1"), (Mirrored(more), "2"))
+    )
+    joined = Joined([second, crops, first, more, alone])
+    expected = [32, 33, *range(2, 17), *range(2, 17), 32, 33, 34, 35, 36, 37]
+    assert joined.originals.tolist() == expected
+
+
 def test_several_sources_are_read_as_one(crops: MemoryCrops) -> None:
     more = MemoryCrops(255 - crops.images[:4], SampleSet(np.array(list("abcd")), np.array(list("xxyy"))))
     joined = Joined([crops, more])

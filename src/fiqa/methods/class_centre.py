@@ -7,13 +7,13 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
+from ..comparisons.subjects import BLOCK_ROWS, subject_sums
 from ..core.arrays import first_few
 from ..core.errors import DataError
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_ROWS = 16_384
 _SHORTEST = 1e-6
 
 
@@ -52,17 +52,6 @@ def with_partner(codes: NDArray[np.int64], *, method: str) -> NDArray[np.int64]:
     return rows
 
 
-def subject_sums(vectors: NDArray[np.floating], codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sum of the vectors of each subject (n_subjects, d), read in blocks."""
-    sums = np.zeros((codes.max() + 1, vectors.shape[1]))
-    for start in range(0, len(codes), _BLOCK_ROWS):
-        order = np.argsort(codes[start : start + _BLOCK_ROWS], kind="stable")
-        subjects, firsts = np.unique(codes[start : start + _BLOCK_ROWS][order], return_index=True)
-        block = np.asarray(vectors[start : start + _BLOCK_ROWS], dtype=np.float64)[order]
-        sums[subjects] += np.add.reduceat(block, firsts, axis=0)
-    return sums
-
-
 def own_centre_similarity(
     embeddings: EmbeddingSet, codes: NDArray[np.int64], *, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -78,13 +67,13 @@ def own_centre_similarity(
     """
     sums = subject_sums(embeddings.vectors, codes)
     similarity = np.empty(len(rows))
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = rows[start : start + _BLOCK_ROWS]
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = rows[start : start + BLOCK_ROWS]
         own = np.asarray(embeddings.vectors[block], dtype=np.float64)
         centres = sums[codes[block]] - own
         lengths = np.linalg.norm(centres, axis=1)
         if lengths.min() < _SHORTEST:
             lost = embeddings.sample_ids[block[lengths < _SHORTEST]]
             raise DataError(f"the other samples of the subject cancel out for {first_few(lost)}")
-        similarity[start : start + _BLOCK_ROWS] = np.einsum("nd,nd->n", own, centres) / lengths
+        similarity[start : start + BLOCK_ROWS] = np.einsum("nd,nd->n", own, centres) / lengths
     return similarity

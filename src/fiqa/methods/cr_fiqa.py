@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..comparisons.subjects import nearest_other_similarity, subject_sums
 from ..core.arrays import first_few
 from ..core.errors import DataError
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
 from .bounds import one_of
-from .class_centre import own_centre_similarity, subject_sums, with_partner
+from .class_centre import own_centre_similarity, with_partner
 from .published import Published
-
-_BLOCK_VALUES = 16 * 2**20
 
 
 class CrFiqa(Published):
@@ -65,7 +63,9 @@ class CrFiqaLabels:
         codes = samples.at(embeddings.sample_ids).subject_codes()
         rows = with_partner(codes, method=self.name)
         own = own_centre_similarity(embeddings, codes, rows=rows)
-        divisor = nearest_other_similarity(embeddings, codes, rows=rows) + (self.denominator == "shifted")
+        sums = subject_sums(embeddings.vectors, codes)
+        nearest = nearest_other_similarity(embeddings.vectors, codes, sums=sums, rows=rows)
+        divisor = nearest + (self.denominator == "shifted")
         ids = embeddings.sample_ids[rows]
         if divisor.min() <= 0:
             raise DataError(
@@ -73,31 +73,3 @@ class CrFiqaLabels:
                 f"use the shifted denominator"
             )
         return QualityScores(ids, own / divisor, self.name)
-
-
-def nearest_other_similarity(
-    embeddings: EmbeddingSet, codes: NDArray[np.int64], *, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Highest cosine similarity of these rows to the centre of any other subject, in [-1, 1].
-
-    Args:
-        embeddings: All n samples.
-        codes: (n,) subject of each.
-        rows: Samples to compare.
-
-    Raises:
-        DataError: If there is one subject alone.
-    """
-    centres = subject_sums(embeddings.vectors, codes)
-    if len(centres) < 2:
-        raise DataError("CR-FIQA needs samples of at least two subjects")
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    table = np.ascontiguousarray(centres.T, dtype=np.float32)
-    nearest = np.empty(len(rows))
-    block_rows = max(1, _BLOCK_VALUES // len(centres))
-    for start in range(0, len(rows), block_rows):
-        block = rows[start : start + block_rows]
-        similarity = np.asarray(embeddings.vectors[block], dtype=np.float32) @ table
-        similarity[np.arange(len(block)), codes[block]] = -np.inf
-        nearest[start : start + block_rows] = similarity.max(axis=1)
-    return nearest

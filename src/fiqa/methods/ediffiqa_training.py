@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..comparisons.subjects import subject_sums
 from ..core.errors import DataError, SettingsError
 from ..models.objective import Facts, Objective
 from .bounds import real, whole
-from .class_centre import subject_sums
 
 logger = logging.getLogger(__name__)
 

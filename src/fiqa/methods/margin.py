@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..comparisons.subjects import subject_sums
 from ..core.errors import DataError
 from ..models.objective import Facts, Objective
-from .class_centre import subject_sums
 
 _NEARLY_ONE = 1 - 1e-6
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..comparisons.subjects import BLOCK_ROWS, subject_sums
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
-from .class_centre import subject_sums, with_partner
-
-_BLOCK_ROWS = 16_384
+from .class_centre import with_partner
 
 
 class MatedSimilarity:
@@ -38,9 +37,9 @@ def _mean_similarities(
     """Mean similarity of these rows, read in blocks, to the other samples of their subjects."""
     sums, sizes = subject_sums(vectors, codes), np.bincount(codes)
     means = np.empty(len(rows))
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = rows[start : start + _BLOCK_ROWS]
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = rows[start : start + BLOCK_ROWS]
         own = np.asarray(vectors[block], dtype=np.float64)
         others = sums[codes[block]] - own
-        means[start : start + _BLOCK_ROWS] = np.einsum("nd,nd->n", own, others) / (sizes[codes[block]] - 1)
+        means[start : start + BLOCK_ROWS] = np.einsum("nd,nd->n", own, others) / (sizes[codes[block]] - 1)
     return means

@@ -55,6 +55,11 @@ class Distil(PresetStage):
         0.0,
         help="Blur in pixels of a second look of the teachers; the mean of both scores is learnt. 0: none.",
     )
+    separation: float = setting(
+        0.0,
+        help="Share of the target that is how much nearer the teacher's embedding lies to other crops of "
+        "its subject than to another subject. 0: scores alone.",
+    )
     guide: float = setting(1.0, help="Weight of the teachers' embedding; 0 learns scores alone.")
     ranking: float = setting(0.0, help="Weight of the order of pairs in a batch.")
     epochs: int = setting(4, help="Passes over all variants and their mirror images.")
@@ -80,16 +85,9 @@ class Distil(PresetStage):
         require("torch", extra="lab", purpose="distil a student")
         from ..models.student import inherit, student
         from ..train.distil import distil
-        from ..train.variants import Variant
 
         settings = self.resolved()
-        if self.variants < 0 or not all(0 <= share <= 1 for share in (self.turned, self.toned)):
-            raise SettingsError(
-                f"variants must be 0 or more, turned and toned in [0, 1], got {self.variants}, "
-                f"{self.turned} and {self.toned}"
-            )
-        if self.second_look < 0:
-            raise SettingsError(f"second_look must be 0 or more, got {self.second_look}")
+        self._check()
         network = student(self.student, seed=self.seed)
         if self.inherit is not None:
             inherit(network.module, _teacher(self.inherit).regressor.backbone)
@@ -97,6 +95,38 @@ class Distil(PresetStage):
         folder = parts_folder(self.output)
         own = folder / "taught"
         cache = self.cache or own
+        distil(
+            self._sources(cache, progress),
+            teachers,
+            student=network,
+            settings=settings,
+            second_look=self.second_look,
+            separation=self.separation,
+            guide=self.guide,
+            ranking=self.ranking,
+            folder=folder,
+            cache=cache,
+            progress=progress,
+        )
+        shutil.rmtree(own, ignore_errors=True)
+        self.publish(folder, "regressor")
+
+    def _check(self) -> None:
+        if self.variants < 0 or not all(0 <= share <= 1 for share in (self.turned, self.toned)):
+            raise SettingsError(
+                f"variants must be 0 or more, turned and toned in [0, 1], got {self.variants}, "
+                f"{self.turned} and {self.toned}"
+            )
+        if self.second_look < 0 or not 0 <= self.separation <= 1:
+            raise SettingsError(
+                f"second_look must be 0 or more and separation in [0, 1], got {self.second_look} and "
+                f"{self.separation}"
+            )
+
+    def _sources(self, cache: Path, progress: Progress) -> list[CropSource]:
+        """The crops and, after each folder of them, their variants."""
+        from ..train.variants import Variant
+
         sources: list[CropSource] = []
         for crops in map(CropFolder.open, self.crops):
             sources.append(crops)
@@ -110,20 +140,7 @@ class Distil(PresetStage):
                     progress=progress,
                 )
                 sources.append(variant)
-        distil(
-            sources,
-            teachers,
-            student=network,
-            settings=settings,
-            second_look=self.second_look,
-            guide=self.guide,
-            ranking=self.ranking,
-            folder=folder,
-            cache=cache,
-            progress=progress,
-        )
-        shutil.rmtree(own, ignore_errors=True)
-        self.publish(folder, "regressor")
+        return sources
 
     def _vary(self, image: NDArray[np.uint8], sample_id: str, *, number: int) -> NDArray[np.uint8]:
         """Variant `number` of a crop: some in other tones, then degraded, or turned and perhaps degraded."""

@@ -7,8 +7,9 @@ its original is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from .features import cached
 from .lesson import Lesson
 from .losses import ranking_loss
 from .scoring import above_cut
+from .separation import ranks_moved, separations
 from .settings import TrainSettings
 from .training import TrainResult, train
 from .variants import Joined, Mirrored, Softened
@@ -147,7 +149,7 @@ def taught(
 
 def lesson_of(
     images: CropSource,
-    outputs: Sequence[NDArray[np.float32]],
+    outputs: Sequence[NDArray[np.floating]],
     *,
     names: Sequence[str],
     guide: float,
@@ -184,6 +186,7 @@ def distil(
     student: TorchRecogniser,
     settings: TrainSettings,
     second_look: float = 0.0,
+    separation: float = 0.0,
     guide: float = 1.0,
     ranking: float = 0.0,
     folder: Path,
@@ -199,6 +202,7 @@ def distil(
         settings: How to train, with ``layers="whole"``.
         second_look: Blur, as a standard deviation in pixels, of a second look that teachers take at each
             crop; the mean of both scores is learnt. 0 for none.
+        separation: Share, in [0, 1], of `separations` in the targets, by the embeddings of the last look.
         guide: Weight of the teachers' embedding, see `Distillation`.
         ranking: Weight of the pair loss.
         folder: Where to write, as `train` does.
@@ -206,18 +210,29 @@ def distil(
         progress: Called with (done, total), over chunks of each teacher and then over steps.
 
     Raises:
-        DataError: If sources share sample ids, or as `train` does.
+        DataError: If sources share sample ids, or as `separations` or `train` does.
         SettingsError: As `train` does.
     """
+    crops = Joined(sources)
+    looks: list[Callable[[CropSource], CropSource]] = [lambda source: source]
+    if second_look:
+        looks.append(partial(Softened, sigma=second_look))
 
-    def said(source: CropSource, teacher: Teacher) -> NDArray[np.float32]:
-        looks = [source, Softened(source, sigma=second_look)] if second_look else [source]
-        heard = [taught(look, teacher, cache=cache, progress=progress) for look in looks]
-        scores = np.mean([one[:, 0] for one in heard], axis=0)
-        return np.column_stack([scores, heard[0][:, 1:]])
+    def heard(teacher: Teacher, look: Callable[[CropSource], CropSource]) -> NDArray[np.float32]:
+        each = [taught(look(source), teacher, cache=cache, progress=progress) for source in sources]
+        return np.concatenate(each)
 
-    outputs = [np.concatenate([said(source, teacher) for source in sources]) for teacher in teachers]
-    names = [teacher.record.teacher + ", looking twice" * bool(second_look) for teacher in teachers]
-    images = Mirrored(Joined(sources))
+    def said(teacher: Teacher) -> NDArray[np.float64]:
+        each = [heard(teacher, look) for look in looks]
+        scores = np.mean([output[:, 0] for output in each], axis=0)
+        if separation:
+            apart = separations(each[-1][:, 1:], crops.samples.subject_codes(), crops.originals)
+            scores = ranks_moved(scores, apart, share=separation)
+        return np.column_stack([scores, each[0][:, 1:]])
+
+    outputs = [said(teacher) for teacher in teachers]
+    manner = ", looking twice" * bool(second_look) + f", {separation:g} of it separation" * bool(separation)
+    names = [teacher.record.teacher + manner for teacher in teachers]
+    images = Mirrored(crops)
     lesson = lesson_of(images, outputs, names=names, guide=guide, ranking=ranking)
     return train(images, lesson, recogniser=student, settings=settings, folder=folder, progress=progress)

@@ -45,6 +45,7 @@ class Variant:
             cache: Folder of caches, made if absent.
             progress: Called with (chunks done, chunks in all).
         """
+        self.crops = crops
         ids = crops.samples.sample_ids
         named = np.array([f"{one}+{name}" for one in ids.tolist()])
         self.samples = SampleSet(named, crops.samples.subject_ids)
@@ -73,6 +74,17 @@ class Joined:
         )
         self.digest = _digest("joined", *(source.digest for source in sources))
         self._firsts = np.cumsum([0, *(len(part) for part in samples)])
+
+    @property
+    def originals(self) -> NDArray[np.int64]:
+        """(n,) row of the crop that each is a `Variant` of; its own where there is no such crop here."""
+        firsts = {id(source): first for source, first in zip(self.sources, self._firsts, strict=False)}
+        rows = []
+        for source in self.sources:
+            shown = source.crops if isinstance(source, Variant) else source
+            first = firsts.get(id(shown), firsts[id(source)])
+            rows.append(first + np.arange(len(source.samples)))
+        return np.concatenate(rows)
 
     def load(self, rows: NDArray[np.int64]) -> FaceCrops:
         """The crops at these rows."""
