@@ -47,6 +47,7 @@ def test_a_student_of_two_teachers_scores_like_any_trained_model(crops: Path, tm
     )
     assert sorted(path.name for path in (tmp_path / "student").iterdir()) == [
         "header.json",
+        "held_out.csv",
         "log.jsonl",
         "regressor.pt",
     ]

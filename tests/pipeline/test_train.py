@@ -206,6 +206,7 @@ def test_two_processes_leave_the_regressor_of_one(work: Path, tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
         "header.json",
+        "held_out.csv",
         "log.jsonl",
         "regressor.pt",
     }

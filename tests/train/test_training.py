@@ -15,6 +15,7 @@ from torch import nn
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.protocols import Progress
 from fiqa.core.types import QualityScores
+from fiqa.io.store import read_samples
 from fiqa.models.checkpoint import load_regressor, state_digest
 from fiqa.train.callbacks import Validation
 from fiqa.train.lesson import label_lesson
@@ -168,7 +169,11 @@ def test_another_seed_makes_another_regressor(finished: Finished, task: Task, tm
 
 def test_files_left_behind(finished: Finished, task: Task) -> None:
     folder, result, settings = finished.folder, finished.result, finished.settings
-    assert sorted(path.name for path in folder.iterdir()) == ["log.jsonl", "regressor.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["held_out.csv", "log.jsonl", "regressor.pt"]
+    samples, rows = task[0].samples, result.split.validation
+    held_out = read_samples(folder / "held_out.csv")
+    assert held_out.sample_ids.tolist() == samples.sample_ids[rows].tolist()
+    assert held_out.subject_ids.tolist() == samples.subject_ids[rows].tolist()
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert lines == [asdict(validation) for validation in result.history]
     assert [(line["epoch"], line["step"]) for line in lines][:4] == [(1, 2), (1, 5), (2, 7), (2, 10)]

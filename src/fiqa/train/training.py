@@ -20,6 +20,7 @@ from ..core.errors import SettingsError
 from ..core.protocols import Progress, silent
 from ..core.types import QualityScores, SampleSet
 from ..io.atomic import atomic
+from ..io.store import write_samples
 from ..models.checkpoint import RegressorRecord, save_regressor, state_digest
 from ..models.objective import Facts, Objective
 from ..models.regressor import Regressor
@@ -80,8 +81,8 @@ def train(
     Under `torchrun` all processes call it and share the work of each batch; the first one writes, into a
     folder that all of them read.
 
-    Writes into `folder`: ``regressor.pt`` (the best so far, at any time), ``log.jsonl`` (one line a
-    validation) and, until it ends, ``training.pt`` (where to resume).
+    Writes into `folder`: ``regressor.pt`` (the best so far, at any time), ``held_out.csv`` (samples validated
+    on), ``log.jsonl`` (one line a validation) and, until it ends, ``training.pt`` (where to resume).
 
     Args:
         images: Aligned crops of known subjects.
@@ -124,6 +125,9 @@ def train(
             lambda some: inputs(rows[some]), split, learnt.sample_ids, facts.codes, facts.targets
         )
         loop = Loop(learner, objective, groups, data=data, settings=settings, processes=processes)
+        if processes.first:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_samples(folder / "held_out.csv", learnt.at(learnt.sample_ids[split.validation]))
         _run(loop, regressor, record=record, folder=folder, callbacks=callbacks, progress=progress)
     kept = Split(rows[split.training], rows[split.validation])
     return TrainResult(folder / CHECKPOINT, loop.best, tuple(loop.history), kept)
@@ -199,8 +203,6 @@ def _run(
     progress: Progress,
 ) -> None:
     """Run the loop from its last state in `folder`, storing the best regressor, the log and the state."""
-    if loop.processes.first:
-        folder.mkdir(parents=True, exist_ok=True)
     state, log, checkpoint = folder / "training.pt", folder / "log.jsonl", folder / CHECKPOINT
     key = hashlib.sha256(json.dumps(asdict(record)).encode()).hexdigest()
 
