@@ -29,9 +29,9 @@ from fiqa.io.store import read_embeddings
 from fiqa.models.recognisers import load_torch_recogniser
 from fiqa.pipeline.distil import Distil
 from fiqa.pipeline.settings import read_toml
-from fiqa.train.distil import norm_teacher, taught
+from fiqa.train.distil import heard, norm_teacher
 from fiqa.train.separation import ranks_moved, separations
-from fiqa.train.variants import Joined, Softened
+from fiqa.train.variants import Joined
 
 LEARNT_ON = {"lfw": "cfp", "degraded-lfw": "cfp", "cfp-fp": "lfw", "degraded-cfp": "lfw"}
 EPOCHS, BATCH, WIDTH, NETWORKS = 6, 256, 256, 2
@@ -55,8 +55,7 @@ def lesson_of(crops: Path, cache: Path) -> Lesson:
     recipe = read_toml(ROOT / "configs" / "shipped.toml")
     stage = Distil(crops=(crops,), teacher=("sface",), output=Path("student"), **recipe)
     sources, teacher = stage._sources(cache, silent), norm_teacher(load_torch_recogniser("sface"))
-    looks = [sources, [Softened(one, sigma=stage.second_look) for one in sources]]
-    sharp, soft = (np.concatenate([taught(one, teacher, cache=cache) for one in look]) for look in looks)
+    sharp, soft = heard(sources, teacher, second_look=stage.second_look, cache=cache)
     images, norms = Joined(sources), (sharp[:, 0] + soft[:, 0]) / 2
     codes = images.samples.subject_codes()
     by_sharp, by_soft = (separations(look[:, 1:], codes, images.originals) for look in (sharp, soft))
@@ -64,7 +63,7 @@ def lesson_of(crops: Path, cache: Path) -> Lesson:
         "norm": ranks_moved(sharp[:, 0], by_soft, share=0),
         "norm of two looks": ranks_moved(norms, by_soft, share=0),
         "half separation, first look": ranks_moved(norms, by_sharp, share=0.5),
-        STUDENT: ranks_moved(norms, by_soft, share=0.5),
+        STUDENT: ranks_moved(norms, by_soft, share=stage.separation),
         "separation": ranks_moved(norms, by_soft, share=1),
     }
     return Lesson(features(sharp[:, 1:], norms), targets)

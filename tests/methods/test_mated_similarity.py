@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from fiqa.core.errors import DataError
-from fiqa.methods import mated_similarity
 from fiqa.methods.mated_similarity import MatedSimilarity
 from synthetic import make_embeddings
 
 
 @pytest.mark.parametrize("block", [2, 16_384])
 def test_labels_follow_the_definition(rng, block, monkeypatch):
-    monkeypatch.setattr(mated_similarity, "BLOCK_ROWS", block)
+    monkeypatch.setattr("fiqa.comparisons.subjects.BLOCK_ROWS", block)
     embeddings, samples = make_embeddings([5, 1, 2, 7], rng)
     labels = MatedSimilarity().labels(embeddings, samples, rng)
     vectors, subjects = embeddings.vectors.astype(float), samples.at(embeddings.sample_ids).subject_ids

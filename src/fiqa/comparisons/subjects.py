@@ -1,4 +1,4 @@
-"""Subjects as the sums of their vectors, and how near samples lie to another subject's."""
+"""Subjects as the sums of their vectors, and how near samples lie to their own and to the others."""
 
 from __future__ import annotations
 
@@ -20,6 +20,35 @@ def subject_sums(vectors: NDArray[np.floating], codes: NDArray[np.int64]) -> NDA
         block = np.asarray(vectors[start : start + BLOCK_ROWS], dtype=np.float64)[order]
         sums[subjects] += np.add.reduceat(block, firsts, axis=0)
     return sums
+
+
+def mean_mated_similarity(
+    vectors: NDArray[np.floating],
+    codes: NDArray[np.int64],
+    *,
+    sums: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    originals: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """Mean cosine similarity of these rows to the other samples of their subjects, in [-1, 1].
+
+    Args:
+        vectors: (n, d) of unit length.
+        codes: (n,) subject of each.
+        sums: (n_subjects, d) of the vectors compared with, as `subject_sums` gives them.
+        sizes: (n_subjects,) how many these are.
+        rows: (m,) samples to compare, read in blocks; their subjects have two samples or more.
+        originals: (n,) row of the sample to leave out for each; by default itself.
+    """
+    means = np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = rows[start : start + BLOCK_ROWS]
+        vector = np.asarray(vectors[block], dtype=np.float64)
+        own = vector if originals is None else vectors[originals[block]]
+        mated = np.einsum("nd,nd->n", vector, sums[codes[block]] - own)
+        means[start : start + BLOCK_ROWS] = mated / (sizes[codes[block]] - 1)
+    return means
 
 
 def nearest_other_similarity(

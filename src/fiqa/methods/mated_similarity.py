@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..comparisons.subjects import BLOCK_ROWS, subject_sums
+from ..comparisons.subjects import mean_mated_similarity, subject_sums
 from ..core.types import EmbeddingSet, QualityScores, SampleSet
 from .class_centre import with_partner
 
@@ -27,19 +26,6 @@ class MatedSimilarity:
         """
         codes = samples.at(embeddings.sample_ids).subject_codes()
         rows = with_partner(codes, method=self.name)
-        means = _mean_similarities(embeddings.vectors, codes, rows=rows)
+        sums, sizes = subject_sums(embeddings.vectors, codes), np.bincount(codes)
+        means = mean_mated_similarity(embeddings.vectors, codes, sums=sums, sizes=sizes, rows=rows)
         return QualityScores(embeddings.sample_ids[rows], means, self.name)
-
-
-def _mean_similarities(
-    vectors: NDArray[np.floating], codes: NDArray[np.int64], *, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Mean similarity of these rows, read in blocks, to the other samples of their subjects."""
-    sums, sizes = subject_sums(vectors, codes), np.bincount(codes)
-    means = np.empty(len(rows))
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS]
-        own = np.asarray(vectors[block], dtype=np.float64)
-        others = sums[codes[block]] - own
-        means[start : start + BLOCK_ROWS] = np.einsum("nd,nd->n", own, others) / (sizes[codes[block]] - 1)
-    return means

@@ -7,9 +7,8 @@ its original is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +146,24 @@ def taught(
     return cached(key, len(images.samples), block, cache=cache, progress=progress)
 
 
+def heard(
+    sources: Sequence[CropSource],
+    teacher: Teacher,
+    *,
+    second_look: float,
+    cache: Path,
+    progress: Progress = silent,
+) -> list[NDArray[np.float32]]:
+    """What a teacher says, as `taught`, of the n crops of all sources and, if asked, of them under a blur."""
+    looks = [sources]
+    if second_look:
+        looks.append([Softened(source, sigma=second_look) for source in sources])
+    return [
+        np.concatenate([taught(source, teacher, cache=cache, progress=progress) for source in look])
+        for look in looks
+    ]
+
+
 def lesson_of(
     images: CropSource,
     outputs: Sequence[NDArray[np.floating]],
@@ -214,21 +231,14 @@ def distil(
         SettingsError: As `train` does.
     """
     crops = Joined(sources)
-    looks: list[Callable[[CropSource], CropSource]] = [lambda source: source]
-    if second_look:
-        looks.append(partial(Softened, sigma=second_look))
-
-    def heard(teacher: Teacher, look: Callable[[CropSource], CropSource]) -> NDArray[np.float32]:
-        each = [taught(look(source), teacher, cache=cache, progress=progress) for source in sources]
-        return np.concatenate(each)
 
     def said(teacher: Teacher) -> NDArray[np.float64]:
-        each = [heard(teacher, look) for look in looks]
-        scores = np.mean([output[:, 0] for output in each], axis=0)
+        looks = heard(sources, teacher, second_look=second_look, cache=cache, progress=progress)
+        scores = np.mean([look[:, 0] for look in looks], axis=0)
         if separation:
-            apart = separations(each[-1][:, 1:], crops.samples.subject_codes(), crops.originals)
+            apart = separations(looks[-1][:, 1:], crops.samples.subject_codes(), crops.originals)
             scores = ranks_moved(scores, apart, share=separation)
-        return np.column_stack([scores, each[0][:, 1:]])
+        return np.column_stack([scores, looks[0][:, 1:]])
 
     outputs = [said(teacher) for teacher in teachers]
     manner = ", looking twice" * bool(second_look) + f", {separation:g} of it separation" * bool(separation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..comparisons.subjects import nearest_other_similarity, subject_sums
+from ..comparisons.subjects import mean_mated_similarity, nearest_other_similarity, subject_sums
 from ..core.arrays import mean_ranks
 from ..core.errors import DataError
 
@@ -37,12 +37,13 @@ def separations(
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     crops = np.unique(originals)
     sums, sizes = subject_sums(units[crops], codes[crops]), np.bincount(codes[crops])
-    n_others = sizes[codes] - 1
-    if not n_others.any():
+    rows = np.flatnonzero(sizes[codes] > 1)
+    if not len(rows):
         raise DataError("separation needs a subject with at least two crops")
-    mated = np.einsum("nd,nd->n", units, sums[codes] - units[originals])
-    nearest = nearest_other_similarity(units, codes, sums=sums, rows=np.arange(len(units)))
-    return np.where(n_others, mated / np.maximum(n_others, 1) - nearest, np.nan)
+    mated = mean_mated_similarity(units, codes, sums=sums, sizes=sizes, rows=rows, originals=originals)
+    apart = np.full(len(units), np.nan)
+    apart[rows] = mated - nearest_other_similarity(units, codes, sums=sums, rows=rows)
+    return apart
 
 
 def ranks_moved(
