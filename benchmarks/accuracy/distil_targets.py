@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from benchmarks.accuracy.shipped_model import STUDENT, beds, rows_of, table
+from benchmarks.accuracy.shipped_model import PART, STUDENT, beds, table
 from benchmarks.machine import ROOT, write_results
 from numpy.typing import NDArray
 from torch import nn
@@ -113,19 +113,18 @@ def main() -> None:
         for target, values in lesson.targets.items()
     }
     rows = []
-    for benchmark, pairs, spec, folder, scored in beds(given.test, given.scores, data=given.data):
-        if pairs == "first fold":
+    for bed in beds(given.test, given.scores, data=given.data):
+        if bed.pairs == PART:
             continue
-        embeddings = read_embeddings(given.test / benchmark / "sface")
-        norms = next(one for one in scored if one.method == "teacher").at(embeddings.sample_ids)
+        embeddings = read_embeddings(given.test / bed.benchmark / "sface")
+        norms = next(one for one in bed.scored if one.method == "teacher").at(embeddings.sample_ids)
         seen = features(embeddings.vectors * embeddings.norms[:, None], norms)
         tried = [
             QualityScores(embeddings.sample_ids, predicted(networks, seen), target)
             for (name, target), networks in learnt.items()
-            if name == LEARNT_ON[benchmark]
+            if name == LEARNT_ON[bed.benchmark]
         ]
-        place = {"benchmark": benchmark, "pairs": pairs, "recogniser": folder.name}
-        rows += [{**place, **row} for row in rows_of(spec, folder, tried, replicates=given.replicates)]
+        rows += bed.rows(tried, replicates=given.replicates)
     print(table(rows))
     write_results(Path(__file__).parent / "results" / "distil_targets.csv", rows)
 

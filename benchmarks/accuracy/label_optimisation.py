@@ -77,11 +77,7 @@ def open_set(study: Path, name: str, *, per_subject: int) -> FaceSet:
 
 
 def at_threshold(comparisons: ComparisonScores) -> tuple[ComparisonScores, float]:
-    rows = comparisons.pairs.mated
-    mated = ComparisonScores(
-        comparisons.pairs.rows(rows), comparisons.similarity[rows], comparisons.recogniser
-    )
-    return mated, threshold_at_fmr(comparisons.non_mated, 1e-3)
+    return comparisons.rows(comparisons.pairs.mated), threshold_at_fmr(comparisons.non_mated, 1e-3)
 
 
 def pool(crops: CropFolder, folder: Path, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -8,14 +8,15 @@ CFP. SCORES holds one scores file for each row of the table, <benchmark>/<method
 `student` is the student trained on the other data set, `shipped` the one trained on both, `teacher` what
 taught them. All other names are free: norm_sface, classical, ser_fiq, grafiqs ... by `fiqa score`,
 qualityface and insightface by `python -m benchmarks.peers`. Scores that do not cover the pairs of a test
-bed (of a slow method on one fold, say) are left out there.
+bed are left out there: `part` is the first folds of a protocol, for slow methods on crops that `fiqa part`
+lists.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 from benchmarks.machine import write_results
 
 from fiqa.comparisons.compare import compare
-from fiqa.core.types import QualityScores
+from fiqa.core.types import ComparisonScores, QualityScores, SampleSet
 from fiqa.evaluate.conventions import ISO
 from fiqa.evaluate.edc import discard_order
 from fiqa.evaluate.evaluation import hold_threshold
@@ -32,65 +33,89 @@ from fiqa.evaluate.resample import bootstrap
 from fiqa.io.store import FAILURES, SAMPLES, read_embeddings, read_failures, read_samples, read_scores
 from fiqa.pipeline.benchmarks import open_benchmark
 
+PROTOCOL, PART = "protocol", "part"
 BENCHMARKS = {
-    "lfw": {"protocol": "lfw:{data}/lfw/protocol/pairs.txt"},
-    "degraded-lfw": {
-        "protocol": "degraded-lfw:{data}/lfw/protocol/pairs.txt",
-        "all:10": "all:10",
-        "first fold": "csv:{test}/degraded-lfw/part-faceqan/pairs.csv",
-    },
-    "cfp-fp": {"protocol": "cfp-fp:{data}/cfp"},
+    "lfw": {PROTOCOL: "lfw:{data}/lfw/protocol/pairs.txt"},
+    "degraded-lfw": {PROTOCOL: "degraded-lfw:{data}/lfw/protocol/pairs.txt", "all:10": "all:10"},
+    "cfp-fp": {PROTOCOL: "cfp-fp:{data}/cfp"},
     "degraded-cfp": {"frontal": "cfp-ff:{data}/cfp", "profile": "cfp-fp:{data}/cfp"},
 }
+PARTS = {"lfw": 1, "degraded-lfw": 1, "cfp-fp": 3}
+"""How many first folds of a protocol are a test bed of their own, for slow methods."""
 RECOGNISERS = ("arcface_mbf", "dlib_resnet")
 MEASURE = Measure("normalised", 0.3)
 FMR = 1e-3
 STUDENT = "student"
 
 
-def beds(
-    test: Path, scores: Path, *, data: Path
-) -> Iterator[tuple[str, str, str, Path, list[QualityScores]]]:
-    """Benchmark, name and list of pairs, embeddings and scores of each test bed that is at hand."""
+@dataclass(frozen=True, eq=False)
+class Bed:
+    """A list of pairs of a benchmark, compared by one recogniser.
+
+    Attributes:
+        benchmark: Its name.
+        pairs: Name of the list of pairs.
+        recogniser: Which compared them.
+        comparisons: What it found.
+        samples: Subjects of the images.
+        scored: The scores at hand.
+    """
+
+    benchmark: str
+    pairs: str
+    recogniser: str
+    comparisons: ComparisonScores
+    samples: SampleSet
+    scored: list[QualityScores]
+
+    def rows(self, scored: list[QualityScores], *, replicates: int) -> list[dict[str, Any]]:
+        """One row for each of these scores that covers the pairs."""
+        listed = self.comparisons.pairs
+        used = listed.sample_ids[np.union1d(listed.first, listed.second)]
+        scored = [one for one in scored if np.isin(used, one.sample_ids).all()]
+        threshold, counted = hold_threshold(self.comparisons, ISO, fmr=FMR)
+        orders = [discard_order(counted, one, fmr=FMR, threshold=threshold) for one in scored]
+        rng = np.random.default_rng(0)
+        drawn = bootstrap(orders, self.samples, measures=(MEASURE,), replicates=replicates, rng=rng)
+        names = [one.method for one in scored]
+        contrasts = [(STUDENT, name) for name in names if STUDENT in names and name != STUDENT]
+        changes = {item.baseline: item for item in drawn.differences(MEASURE, contrasts)} if contrasts else {}
+        rows = []
+        for name in names:
+            area, change = drawn.interval(name, MEASURE), changes.get(name)
+            row = {"benchmark": self.benchmark, "pairs": self.pairs, "recogniser": self.recogniser}
+            row |= {"method": name, "pauc": area.estimate, "low": area.low, "high": area.high}
+            gap = change.change if change else None
+            row["student_minus"] = gap.estimate if gap else ""
+            row["minus_low"], row["minus_high"] = (gap.low, gap.high) if gap else ("", "")
+            row["p_holm"] = change.p_holm if change else ""
+            rows.append(
+                {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
+            )
+        return rows
+
+
+def beds(test: Path, scores: Path, *, data: Path) -> Iterator[Bed]:
+    """The test beds of which embeddings and scores are at hand."""
     for benchmark, lists in BENCHMARKS.items():
         files = sorted(path for path in (scores / benchmark).glob("*") if path.suffix in (".csv", ".parquet"))
-        scored = [replace(read_scores(path), method=path.stem) for path in files]
+        scored = [replace(read_scores(path), method=path.stem) for path in files if path.is_file()]
         for recogniser in RECOGNISERS:
             folder = test / benchmark / recogniser
             if not scored or not folder.exists():
                 print(f"left out, no {'embeddings' if scored else 'scores'}: {benchmark} by {recogniser}")
                 continue
+            embeddings, samples = read_embeddings(folder), read_samples(folder / SAMPLES)
+            failed = read_failures(folder / FAILURES)
             for name, spec in lists.items():
-                yield benchmark, name, spec.format(data=data, test=test), folder, scored
-
-
-def rows_of(spec: str, folder: Path, scored: list[QualityScores], *, replicates: int) -> list[dict[str, Any]]:
-    """One row for each method on one test bed."""
-    embeddings, samples = read_embeddings(folder), read_samples(folder / SAMPLES)
-    failed = read_failures(folder / FAILURES)
-    bed = open_benchmark(spec, samples, non_mated=1_000_000, seed=0, failed=failed, absent="refuse")
-    used = bed.pairs.sample_ids[np.union1d(bed.pairs.first, bed.pairs.second)]
-    scored = [one for one in scored if np.isin(used, one.sample_ids).all()]
-    comparisons = compare(bed.embeddings(embeddings), bed.pairs)
-    threshold, counted = hold_threshold(comparisons, ISO, fmr=FMR)
-    orders = [discard_order(counted, bed.quality(one), fmr=FMR, threshold=threshold) for one in scored]
-    rng = np.random.default_rng(0)
-    drawn = bootstrap(orders, bed.subjects(samples), measures=(MEASURE,), replicates=replicates, rng=rng)
-    names = [one.method for one in scored]
-    contrasts = [(STUDENT, name) for name in names if STUDENT in names and name != STUDENT]
-    changes = {item.baseline: item for item in drawn.differences(MEASURE, contrasts)} if contrasts else {}
-    rows = []
-    for name in names:
-        area, change = drawn.interval(name, MEASURE), changes.get(name)
-        row = {"method": name, "pauc": area.estimate, "low": area.low, "high": area.high}
-        gap = change.change if change else None
-        row["student_minus"] = gap.estimate if gap else ""
-        row["minus_low"], row["minus_high"] = (gap.low, gap.high) if gap else ("", "")
-        row["p_holm"] = change.p_holm if change else ""
-        rows.append(
-            {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
-        )
-    return rows
+                listed = open_benchmark(
+                    spec.format(data=data), samples, non_mated=1_000_000, seed=0, failed=failed
+                ).pairs
+                bed = Bed(benchmark, name, recogniser, compare(embeddings, listed), samples, scored)
+                yield bed
+                if name == PROTOCOL and listed.folds is not None:
+                    part = bed.comparisons.rows(listed.folds < PARTS[benchmark])
+                    yield replace(bed, pairs=PART, comparisons=part)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -113,9 +138,8 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     given = parser.parse_args()
     rows = []
-    for benchmark, pairs, spec, folder, scored in beds(given.test, given.scores, data=given.data):
-        place = {"benchmark": benchmark, "pairs": pairs, "recogniser": folder.name}
-        rows += [{**place, **row} for row in rows_of(spec, folder, scored, replicates=given.replicates)]
+    for bed in beds(given.test, given.scores, data=given.data):
+        rows += bed.rows(bed.scored, replicates=given.replicates)
     print(table(rows))
     write_results(Path(__file__).parent / "results" / "shipped_model.csv", rows)
 

@@ -11,30 +11,25 @@ data set alone, on the same pairs.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from benchmarks.accuracy.shipped_model import STUDENT, beds, rows_of, table
+from benchmarks.accuracy.shipped_model import PART, STUDENT, Bed, beds, table
 from benchmarks.machine import write_results
 from numpy.typing import NDArray
 
-from fiqa.core.types import PairSet
-from fiqa.io.store import FAILURES, SAMPLES, read_failures, read_samples, read_scores, write_pairs
-from fiqa.pipeline.benchmarks import open_benchmark
+from fiqa.io.store import read_samples, read_scores
 
-LEFT_OUT = ("shipped", "shipped_int8", "faceqan", "grafiqs")
+SHIPPED = ("shipped", "shipped_int8")
+"""Have seen these people."""
 
 
-def of_people(spec: str, folder: Path, people: NDArray[np.str_]) -> PairSet:
-    """The mated pairs of these people and all non-mated pairs."""
-    samples = read_samples(folder / SAMPLES)
-    failed = read_failures(folder / FAILURES)
-    pairs = open_benchmark(spec, samples, non_mated=1_000_000, seed=0, failed=failed).pairs
-    theirs = np.isin(pairs.sample_ids, samples.sample_ids[np.isin(samples.subject_ids, people)])
-    kept = ~pairs.mated | theirs[pairs.first]
-    return PairSet(pairs.sample_ids, pairs.first[kept], pairs.second[kept], pairs.mated[kept])
+def of_people(bed: Bed, people: NDArray[np.str_]) -> Bed:
+    """The bed with no mated pairs but those of these people."""
+    listed = bed.comparisons.pairs
+    theirs = np.isin(listed.sample_ids, bed.samples.sample_ids[np.isin(bed.samples.subject_ids, people)])
+    return replace(bed, comparisons=bed.comparisons.rows(~listed.mated | theirs[listed.first]))
 
 
 def main() -> None:
@@ -46,17 +41,16 @@ def main() -> None:
     given = parser.parse_args()
     people = np.unique(read_samples(given.half / "student" / "held_out.csv").subject_ids)
     rows = []
-    for benchmark, pairs, spec, folder, scored in beds(given.test, given.scores, data=given.data):
-        if pairs == "first fold":
+    for bed in beds(given.test, given.scores, data=given.data):
+        if bed.pairs == PART:
             continue
-        half = replace(read_scores(given.half / "scores" / f"{benchmark}.parquet"), method=STUDENT)
-        others = [replace(one, method="across") if one.method == STUDENT else one for one in scored]
-        compared = [half, *(one for one in others if one.method not in LEFT_OUT)]
-        with tempfile.TemporaryDirectory() as temporary:
-            listed = Path(temporary) / "pairs.csv"
-            write_pairs(listed, of_people(spec, folder, people))
-            found = rows_of(f"csv:{listed}", folder, compared, replicates=given.replicates)
-        rows += [{"benchmark": benchmark, "pairs": pairs, "recogniser": folder.name, **row} for row in found]
+        half = replace(read_scores(given.half / "scores" / f"{bed.benchmark}.parquet"), method=STUDENT)
+        others = [
+            replace(one, method="across") if one.method == STUDENT else one
+            for one in bed.scored
+            if one.method not in SHIPPED
+        ]
+        rows += of_people(bed, people).rows([half, *others], replicates=given.replicates)
     print(table(rows))
     write_results(Path(__file__).parent / "results" / "unseen_people.csv", rows)
 

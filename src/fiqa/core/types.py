@@ -271,6 +271,10 @@ class ComparisonScores:
     def __len__(self) -> int:
         return len(self.similarity)
 
+    def rows(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> ComparisonScores:
+        """The comparisons of the pairs at these rows."""
+        return ComparisonScores(self.pairs.rows(index), self.similarity[index], self.recogniser)
+
     @property
     def mated(self) -> NDArray[np.floating]:
         """Similarities of the mated pairs."""

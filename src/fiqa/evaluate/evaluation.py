@@ -118,10 +118,7 @@ def hold_threshold(
     threshold = threshold_at_fmr(comparisons.non_mated, fmr, rule=convention.rule, mated=comparisons.mated)
     if convention.population == "all":
         return threshold, comparisons
-    mated = comparisons.pairs.mated
-    return threshold, ComparisonScores(
-        comparisons.pairs.rows(mated), comparisons.similarity[mated], comparisons.recogniser
-    )
+    return threshold, comparisons.rows(comparisons.pairs.mated)
 
 
 def _orders(
