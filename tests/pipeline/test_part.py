@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from commands import fiqa, table
 from fiqa.core.errors import DataError, SettingsError
 from fiqa.core.protocols import silent
 from fiqa.core.types import FaceCrops, SampleSet
@@ -23,7 +25,7 @@ def crops(tmp_path: Path) -> Path:
     names = np.array(NAMES)
     samples = SampleSet(names, np.array([name[0] for name in NAMES]), names)
     with write_crops(tmp_path / "crops", crop="arcface", provenance=Provenance("crops")) as writer:
-        writer.add(samples, FaceCrops(np.zeros((len(names), 4, 4, 3), dtype=np.uint8)))
+        writer.add(samples, FaceCrops(np.full((len(names), 112, 112, 3), 90, np.uint8)))
     return tmp_path / "crops"
 
 
@@ -37,6 +39,20 @@ def test_the_first_crops_of_the_first_subjects_with_enough(crops: Path, tmp_path
     with pytest.raises(DataError, match="1 subjects have 3 crops or more, not 2"):
         Part(crops=crops, subjects=2, images=3, output=tmp_path / "none").run(silent)
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("given", [{}, {"subjects": 2}, {"images": 2}, {"pairs": "csv:x"}, {"folds": 1}])
+def test_half_a_choice_is_refused(given: dict[str, Any], crops: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="give --subjects and --images, or --pairs and --folds"):
+        Part(crops=crops, output=tmp_path / "none", **given).run(silent)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_list_of_crops_is_scored_by_the_commands(crops: Path, tmp_path: Path) -> None:
+    few, scores = tmp_path / "few", tmp_path / "scores.csv"
+    fiqa("part", crops, "--subjects", 2, "--images", 2, "-o", few)
+    fiqa("score", few / "crops.csv", "--aligned", "--method", "classical", "-o", scores)
+    assert [row["sample_id"] for row in table(scores)] == ["a/1", "a/2", "c/1", "c/2"]
 
 
 def test_the_first_folds_of_a_list(crops: Path, tmp_path: Path) -> None:

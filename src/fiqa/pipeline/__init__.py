@@ -9,6 +9,7 @@ STAGES: Registry[Entry] = Registry(
     "stage",
     (
         Entry("crop", "fiqa.pipeline.crop:Crop", "find, align and (on request) degrade the faces of photos"),
+        Entry("part", "fiqa.pipeline.part:Part", "a list of some crops, for what is too slow for all"),
         Entry("embed", "fiqa.pipeline.embed:Embed", "what a recogniser sees in each face"),
         Entry("label", "fiqa.pipeline.label:Label", "quality labels from embeddings and subjects"),
         Entry("froq", "fiqa.pipeline.froq:FindLayers", "the layers that the method froq observes"),

@@ -30,16 +30,18 @@ class Part(Stage):
 
     name: ClassVar[str] = "part"
     crops: Path = setting(help="Folder written by `fiqa crop`.", argument=True)
-    subjects: int = setting(0, help="Subjects to take.")
+    subjects: int = setting(0, help="Subjects to take, the first ones with enough images.")
     images: int = setting(0, help="Crops to take of each, the first ones.")
     pairs: str = setting("", help="KIND:PATH of a pair list with folds, in the place of subjects.")
-    folds: int = setting(0, help="Folds to take.")
+    folds: int = setting(0, help="Folds to take, the first ones.")
 
     def run(self, progress: Progress) -> None:
         """Write the lists."""
+        counts = (self.subjects, self.images) if not self.pairs else (self.folds,)
+        if min(counts) < 1:
+            raise SettingsError("give --subjects and --images, or --pairs and --folds, each 1 or more")
         folder = CropFolder.open(self.crops)
         samples = folder.samples
-        chosen = _first(samples, subjects=self.subjects, images=self.images)
         with atomic(self.output) as partial:
             partial.mkdir()
             if self.pairs:
@@ -50,6 +52,8 @@ class Part(Stage):
                 write_pairs(partial / "pairs.csv", kept)
                 compared = pairs.sample_ids[np.union1d(kept.first, kept.second)]
                 chosen = np.isin(samples.sample_ids, compared)
+            else:
+                chosen = _first(samples, subjects=self.subjects, images=self.images)
             files = [str((folder.folder / name).resolve()) for name in folder.table.texts("path")[chosen]]
             write_samples(
                 partial / "crops.csv",
