@@ -28,6 +28,7 @@ METHODS = {
     "norm_sface": "norm of SFace",
     "norm_arcface_mbf": "norm of ArcFace-MBF",
     "ser_fiq": "SER-FIQ on ArcFace-MBF",
+    "grafiqs": "GraFIQs on SFace",
     "classical": "classical factors",
     "qualityface": "qualityface 1.0.3",
     "insightface": "insightface 2.1, heuristic",
@@ -37,7 +38,7 @@ METHODS = {
 def main() -> None:
     with RESULTS.open() as file:
         rows = list(csv.DictReader(file))
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 3.0), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 3.3), sharey=True, layout="constrained")
     for axis, (bed, title) in zip(axes, PANELS.items(), strict=True):
         areas = {
             row["method"]: [float(row[name]) for name in ("low", "pauc", "high")]
