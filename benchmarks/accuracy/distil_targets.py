@@ -5,8 +5,8 @@ python -m benchmarks.accuracy.distil_targets CROPS CACHE TEST SCORES --data DATA
 CROPS, TEST and DATA are those of configs/release.toml, CACHE and SCORES the folders cache and scores of its
 output: what SFace said of all variants, and the norm of two looks (teacher.parquet). Each target is learnt on
 one data set and tested on the other. `student` is the target of configs/shipped.toml; differences are to it.
-A stand-in sees what SFace sees, so its areas bound what a student that starts from pixels may reach: where it
-cannot be told from an embedding norm, such a student hardly can.
+A stand-in sees what SFace sees, so its areas say about how far a student that starts from pixels may get:
+where it cannot be told from an embedding norm, such a student hardly can.
 """
 
 from __future__ import annotations
