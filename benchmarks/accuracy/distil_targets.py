@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from benchmarks.accuracy.shipped_model import PART, STUDENT, beds, table
+from benchmarks.accuracy.shipped_model import STUDENT, beds, table
 from benchmarks.machine import ROOT, write_results
 from numpy.typing import NDArray
 from torch import nn
@@ -116,8 +116,6 @@ def main() -> None:
     }
     rows = []
     for bed in beds(given.test, given.scores, data=given.data):
-        if bed.pairs == PART:
-            continue
         embeddings = read_embeddings(given.test / bed.benchmark / "sface")
         taught = next(one for one in bed.scored if one.method == "teacher").at(embeddings.sample_ids)
         seen = features(embeddings.vectors * embeddings.norms[:, None], taught)

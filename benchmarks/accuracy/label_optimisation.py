@@ -26,8 +26,9 @@ from fiqa.comparisons.compare import compare
 from fiqa.comparisons.vectors import UnitVectors
 from fiqa.core.arrays import mean_ranks
 from fiqa.core.types import ComparisonScores, EmbeddingSet, QualityScores, SampleSet
+from fiqa.evaluate.conventions import ISO
 from fiqa.evaluate.edc import edc
-from fiqa.evaluate.error_rates import threshold_at_fmr
+from fiqa.evaluate.evaluation import hold_threshold
 from fiqa.evaluate.pauc import Measure
 from fiqa.io.crops import CropFolder
 from fiqa.io.store import read_embeddings
@@ -52,8 +53,8 @@ class FaceSet:
     samples: SampleSet
     embeddings: dict[str, EmbeddingSet]
     features: NDArray[np.float32]
-    mated: dict[str, tuple[ComparisonScores, float]]
-    """Mated comparisons and the threshold at FMR 1e-3, by recogniser."""
+    held: dict[str, tuple[float | None, ComparisonScores]]
+    """The threshold at FMR 1e-3 and the mated comparisons, by recogniser."""
 
 
 def open_set(study: Path, name: str, *, per_subject: int) -> FaceSet:
@@ -72,12 +73,8 @@ def open_set(study: Path, name: str, *, per_subject: int) -> FaceSet:
         samples,
         embeddings,
         np.hstack([pooled, np.asarray(raw.vectors) * raw.norms[:, None], raw.norms[:, None]]),
-        {key: at_threshold(compare(item, pairs)) for key, item in embeddings.items()},
+        {key: hold_threshold(compare(item, pairs), ISO, fmr=1e-3) for key, item in embeddings.items()},
     )
-
-
-def at_threshold(comparisons: ComparisonScores) -> tuple[ComparisonScores, float]:
-    return comparisons.rows(comparisons.pairs.mated), threshold_at_fmr(comparisons.non_mated, 1e-3)
 
 
 def pool(crops: CropFolder, folder: Path, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -140,7 +137,7 @@ def variants() -> dict[str, OptimizeSettings | None]:
 def evaluate(face_set: FaceSet, values: NDArray[np.float64]) -> dict[str, float]:
     quality = QualityScores(face_set.samples.sample_ids, values, "x")
     found = {}
-    for name, (comparisons, threshold) in face_set.mated.items():
+    for name, (threshold, comparisons) in face_set.held.items():
         curve = edc(comparisons, quality, threshold=threshold)
         found[f"{name} npauc0.3"] = round(PAUC.of(curve), 4)
         found[f"{name} auc0.95e3"] = round(1000 * AUC.of(curve), 2)

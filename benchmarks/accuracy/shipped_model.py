@@ -33,7 +33,7 @@ from fiqa.evaluate.resample import bootstrap
 from fiqa.io.store import FAILURES, SAMPLES, read_embeddings, read_failures, read_samples, read_scores
 from fiqa.pipeline.benchmarks import open_benchmark
 
-PROTOCOL, PART = "protocol", "part"
+PROTOCOL = "protocol"
 BENCHMARKS = {
     "lfw": {PROTOCOL: "lfw:{data}/lfw/protocol/pairs.txt"},
     "degraded-lfw": {PROTOCOL: "degraded-lfw:{data}/lfw/protocol/pairs.txt", "all:10": "all:10"},
@@ -55,15 +55,13 @@ class Bed:
     Attributes:
         benchmark: Its name.
         pairs: Name of the list of pairs.
-        recogniser: Which compared them.
-        comparisons: What it found.
+        comparisons: What the recogniser found.
         samples: Subjects of the images.
         scored: The scores at hand.
     """
 
     benchmark: str
     pairs: str
-    recogniser: str
     comparisons: ComparisonScores
     samples: SampleSet
     scored: list[QualityScores]
@@ -83,8 +81,9 @@ class Bed:
         rows = []
         for name in names:
             area, change = drawn.interval(name, MEASURE), changes.get(name)
-            row = {"benchmark": self.benchmark, "pairs": self.pairs, "recogniser": self.recogniser}
-            row |= {"method": name, "pauc": area.estimate, "low": area.low, "high": area.high}
+            row = {"benchmark": self.benchmark, "pairs": self.pairs}
+            row |= {"recogniser": self.comparisons.recogniser, "method": name}
+            row |= {"pauc": area.estimate, "low": area.low, "high": area.high}
             gap = change.change if change else None
             row["student_minus"] = gap.estimate if gap else ""
             row["minus_low"], row["minus_high"] = (gap.low, gap.high) if gap else ("", "")
@@ -111,11 +110,15 @@ def beds(test: Path, scores: Path, *, data: Path) -> Iterator[Bed]:
                 listed = open_benchmark(
                     spec.format(data=data), samples, non_mated=1_000_000, seed=0, failed=failed
                 ).pairs
-                bed = Bed(benchmark, name, recogniser, compare(embeddings, listed), samples, scored)
-                yield bed
-                if name == PROTOCOL and listed.folds is not None:
-                    part = bed.comparisons.rows(listed.folds < PARTS[benchmark])
-                    yield replace(bed, pairs=PART, comparisons=part)
+                yield Bed(benchmark, name, compare(embeddings, listed), samples, scored)
+
+
+def with_part(bed: Bed) -> Iterator[Bed]:
+    """A bed and, of a protocol, its first folds as a bed of their own."""
+    yield bed
+    folds = bed.comparisons.pairs.folds
+    if bed.pairs == PROTOCOL and folds is not None:
+        yield replace(bed, pairs="part", comparisons=bed.comparisons.rows(folds < PARTS[bed.benchmark]))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -138,8 +141,9 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     given = parser.parse_args()
     rows = []
-    for bed in beds(given.test, given.scores, data=given.data):
-        rows += bed.rows(bed.scored, replicates=given.replicates)
+    for whole in beds(given.test, given.scores, data=given.data):
+        for bed in with_part(whole):
+            rows += bed.rows(bed.scored, replicates=given.replicates)
     print(table(rows))
     write_results(Path(__file__).parent / "results" / "shipped_model.csv", rows)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from benchmarks.accuracy.shipped_model import PART, STUDENT, Bed, beds, table
+from benchmarks.accuracy.shipped_model import STUDENT, Bed, beds, table
 from benchmarks.machine import write_results
 from numpy.typing import NDArray
 
@@ -42,8 +42,6 @@ def main() -> None:
     people = np.unique(read_samples(given.half / "student" / "held_out.csv").subject_ids)
     rows = []
     for bed in beds(given.test, given.scores, data=given.data):
-        if bed.pairs == PART:
-            continue
         half = replace(read_scores(given.half / "scores" / f"{bed.benchmark}.parquet"), method=STUDENT)
         others = [
             replace(one, method="across") if one.method == STUDENT else one
